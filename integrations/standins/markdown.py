@@ -17,6 +17,9 @@ from markupsafe import Markup
 SCHEMES = ("http://", "https://", "mailto:")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _FOLD = re.compile(r"^\+\+\+ (?P<title>.+)\n(?P<text>(?:(?!\+\+\+).*\n)*?)\+\+\+[ \t]*$", re.MULTILINE)
+_DETAILS = re.compile(
+    r"^<details><summary>(?P<title>[^<\n]*)</summary>\n\n(?P<text>.*?)\n\n</details>$", re.MULTILINE | re.DOTALL
+)
 _TASK = re.compile(r"<li>(<p>)?\[([ xX])\] ")
 
 
@@ -39,14 +42,15 @@ _MARKDOWN = _SafeMarkdown()
 
 
 def to_html(text: str | None) -> Markup:
-    """The text as HTML; empty for None. Linear's collapsed parts, between `+++ title` and `+++`, are `details`."""
+    """The text as HTML; empty for None. Collapsed parts are `details`: Linear's between `+++ title` and `+++`, GitHub's
+    in that tag."""
     text, parts, start = _COMMENT.sub("", text or ""), [], 0
-    for found in _FOLD.finditer(text):
-        parts.append(_render(text[start : found.start()]))
-        parts.append(
-            Markup("<details><summary>{}</summary>{}</details>").format(found["title"], _render(found["text"]))
-        )
-        start = found.end()
+    found = sorted((*_FOLD.finditer(text), *_DETAILS.finditer(text)), key=lambda one: one.start())
+    for one in found:
+        if one.start() >= start:
+            folded = Markup("<details><summary>{}</summary>{}</details>")
+            parts += [_render(text[start : one.start()]), folded.format(one["title"], _render(one["text"]))]
+            start = one.end()
     return Markup("").join([*parts, _render(text[start:])])
 
 

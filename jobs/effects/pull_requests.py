@@ -89,7 +89,7 @@ def _read(mirror: Mirror, sha: CommitSha, path: str) -> str:
 def describe_pull_request(command: c.DescribePullRequest, ctx: Context) -> None:
     """Add labels, reviewers and milestone. Raises `Rejected` with what cannot be added, one sentence each."""
     wanted, mirror = command.wanted, ctx.world.mirror(command.repository)
-    _, problem = _read_template(mirror, command.base_sha, wanted.template)
+    _, problem = _read_template(mirror, command.base_sha, wanted.template) if command.is_first else ("", "")
     owners = _find_reviewers(command, mirror)
     details = PullRequestDetails(
         labels=wanted.labels, reviewers=owners.people, teams=owners.teams, milestone=wanted.milestone

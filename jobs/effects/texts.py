@@ -11,7 +11,7 @@ import structlog
 
 from integrations.leaks.own import OwnSecrets
 from integrations.values import Ticket
-from jobs.loop.commands import Command, OpenPullRequest
+from jobs.loop.commands import Command
 from jobs.messages.sanitize import Own, sanitize_line, sanitize_markdown
 from jobs.workflow.report import Report
 
@@ -23,6 +23,7 @@ SANITIZERS: Mapping[str, Callable[[str, Own], str]] = {
     "title": sanitize_line,
     "subtitle": sanitize_line,
     "description": sanitize_line,
+    "proofs": sanitize_line,
 }
 """By the name of a command's field. The other fields are names and ids of providers, URLs and values of Loopline."""
 WITHHELD = (
@@ -35,13 +36,18 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
     """The command with inert texts, without secrets of this process."""
     own = find_own(ticket, world)
     texts: dict[str, Any] = {
-        name: _withhold(sanitize(getattr(command, name), own), ticket, world)
+        name: _sanitize(getattr(command, name), sanitize, own, ticket, world)
         for name, sanitize in SANITIZERS.items()
         if hasattr(command, name)
     }
-    if isinstance(command, OpenPullRequest):
-        texts["proofs"] = {topic: sanitize_line(text, own) for topic, text in command.proofs.items()}
     return replace(command, **texts)
+
+
+def _sanitize(given: Any, sanitize: Callable[[str, Own], str], own: Own, ticket: Ticket, world: World) -> Any:
+    """The text, or the mapping with its texts, sanitized."""
+    if isinstance(given, Mapping):
+        return {name: _sanitize(text, sanitize, own, ticket, world) for name, text in given.items()}
+    return _withhold(sanitize(given, own), ticket, world)
 
 
 def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:

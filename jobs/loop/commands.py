@@ -283,7 +283,8 @@ class OpenPullRequest:
 
 @value
 class DescribePullRequest:
-    """Add labels, reviewers and milestone to a new pull request. Rejected with what cannot be added."""
+    """Add labels, reviewers and milestone to a new pull request. Rejected with what cannot be added, and for a new one
+    (`is_first`) with a problem of the repository's templates."""
 
     kind: Literal["DescribePullRequest"] = "DescribePullRequest"
     repository: str
@@ -291,6 +292,7 @@ class DescribePullRequest:
     base_sha: CommitSha
     head_sha: CommitSha
     wanted: PullRequestPolicy = PullRequestPolicy()
+    is_first: bool = False
 
 
 @value

@@ -51,7 +51,7 @@ class PullRequestPolicy:
     template: Annotated[str, Field(max_length=200), AfterValidator(check_line)] = ""
     """Name of the pull request template, for a repository with several."""
     labels: Lines = ()
-    reviewers: Annotated[str | tuple[Line, ...], BeforeValidator(_check_reviewers)] = "codeowners"
+    reviewers: Annotated[Annotated[str, Field(max_length=20)] | tuple[Line, ...], BeforeValidator(_check_reviewers)] = "codeowners"
     """codeowners, none, or a list of accounts and teams ('ana', 'acme/web')."""
     milestone: Annotated[str, Field(max_length=300), AfterValidator(check_line)] = ""
     """Title of an open milestone."""

@@ -271,6 +271,9 @@ class PullRequestState:
     """Since when people can see the commit under review, Unix seconds."""
     failing_checks: tuple[str, ...] = ()
     draft: bool = False
+    """Whether Loopline opened it as a draft, and has not marked it as ready yet."""
+    announced: bool = False
+    """Whether reviewers were requested."""
     size_reported: bool = False
     """Whether the ticket shows that the change exceeds the size budget."""
 

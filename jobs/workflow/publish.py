@@ -6,14 +6,17 @@ from dataclasses import replace
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.loop.commands import (
+    Command,
     DescribePullRequest,
     LinkPullRequest,
+    MarkReadyForReview,
     MoveTicket,
     OpenPullRequest,
     PostComment,
     SetNeedsHuman,
     SetStatus,
 )
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages.pull_request import list_proofs, pull_request_body, pull_request_title
 from jobs.messages.replies import criteria_met_description, not_merged_reason
@@ -40,6 +43,7 @@ def on_branch_published(loop: Loop, event: BranchPublished, policy: ServicePolic
         base_sha=loop.workspace.base_sha,
         template=loop.workflow.pull_request.template,
         proofs=list_proofs(loop),
+        draft=loop.workflow.pull_request.draft,
     )
     return Decision(loop, (command,))
 
@@ -49,8 +53,8 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     if event.generation != loop.generation or loop.stage is not Stage.PUBLISHING:
         return Decision(loop)
     is_new = not loop.pull_request.number
-    found = replace(loop.pull_request, number=event.number, url=event.url, draft=event.draft)
-    shown = replace(found, shown_at=event.at, failing_checks=())
+    found = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at, failing_checks=())
+    shown = replace(found, draft=event.draft) if is_new else found
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
     loop = replace(loop, stage=Stage.REVIEW, pull_request=shown, workspace=place)
     total = len(loop.contract.required) if loop.contract else 0
@@ -63,17 +67,33 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
     link = LinkPullRequest(url=event.url, title=pull_request_title(loop), subtitle=pull_request_subtitle(loop))
     once = f"{loop.started_at}/{loop.revision}/{loop.candidate.head_sha}"
     verdict = PostComment(body=verdict_message(loop, policy.dashboard_url), once=once)
-    described = [_describe(loop)] if is_new else []
-    return Decision(loop, (status, link, verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"), *described))
+    wanted = replace(loop.workflow.pull_request, reviewers="none")
+    described = [replace(_describe(loop, wanted), is_first=True)] if is_new else []
+    loop, announced = announce(loop)
+    shown_on_ticket = (verdict, SetNeedsHuman(needed=False), MoveTicket(column="review"))
+    return Decision(loop, (status, link, *described, *announced, *shown_on_ticket))
 
 
-def _describe(loop: Loop) -> DescribePullRequest:
+def announce(loop: Loop) -> tuple[Loop, list[Command]]:
+    """Once per pull request, when its review begins: end the draft, request reviewers."""
+    pull_request, wanted = loop.pull_request, loop.workflow.pull_request
+    if pull_request.announced:
+        return loop, []
+    commands: list[Command] = []
+    if pull_request.draft:
+        commands.append(MarkReadyForReview(repository=loop.workspace.repository, number=pull_request.number))
+    if wanted.reviewers != "none":
+        commands.append(_describe(loop, replace(wanted, labels=(), milestone="")))
+    return replace(loop, pull_request=replace(pull_request, draft=False, announced=True)), commands
+
+
+def _describe(loop: Loop, wanted: PullRequestPolicy) -> DescribePullRequest:
     return DescribePullRequest(
         repository=loop.workspace.repository,
         number=loop.pull_request.number,
         base_sha=loop.workspace.base_sha,
         head_sha=loop.candidate.head_sha,
-        wanted=loop.workflow.pull_request,
+        wanted=wanted,
     )
 
 

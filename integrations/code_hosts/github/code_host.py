@@ -16,7 +16,7 @@ from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
-from integrations.code_hosts.github.describing import describe
+from integrations.code_hosts.github.describing import describe, mark_ready
 from integrations.code_hosts.github.facts import fetch_facts
 from integrations.code_hosts.github.graphql import GraphQL
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
@@ -183,6 +183,9 @@ class GitHub:
 
     def describe_pull_request(self, repository: str, number: int, details: PullRequestDetails) -> list[str]:
         return describe(self._api, repository, number, details)
+
+    def mark_ready_for_review(self, repository: str, number: int) -> None:
+        mark_ready(self._api, self._graph, repository, number)
 
     def close_pull_request(self, repository: str, number: int) -> None:
         where = build_path("repos", repository, "pulls", number)

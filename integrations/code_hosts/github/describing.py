@@ -1,4 +1,4 @@
-"""Labels, reviewers and milestone of a new pull request. Called by `code_host`.
+"""Labels, reviewers and milestone of a new pull request, and the end of its draft. Called by `code_host`.
 
 Each request only adds, so a repeated one is harmless. A label that the repository lacks is created by GitHub.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from integrations.code_hosts.github import payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, build_path
+from integrations.code_hosts.github.graphql import GraphQL
 from integrations.errors import Rejected, Unauthorized
 from integrations.ports.code_host import PullRequestDetails
 
@@ -25,6 +26,14 @@ def describe(api: GitHubApi, repository: str, number: int, details: PullRequestD
         *_request_reviewers(api, repository, number, details),
         *_set_milestone(api, repository, number, details.milestone),
     ]
+
+
+def mark_ready(api: GitHubApi, graph: GraphQL, repository: str, number: int) -> None:
+    """Make a draft an ordinary pull request, which GitHub's REST API cannot."""
+    where = build_path("repos", repository, "pulls", number)
+    pull = api.get(payloads.PullRequest, Grant(repository, _READ), where)
+    if pull.draft and pull.state == "open":
+        graph.run("MarkReadyForReview", Grant(repository, _PULLS), {"id": pull.node_id})
 
 
 def _add_labels(api: GitHubApi, repository: str, number: int, labels: tuple[str, ...]) -> Iterator[str]:

@@ -79,6 +79,7 @@ class PullRequest(Payload):
     title: Text = ""
     body: Text = ""
     draft: bool | None = None
+    node_id: Text = ""
     user: User | None = None
     merged: bool | None = None
     merged_at: AwareDatetime | None = None

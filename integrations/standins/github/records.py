@@ -50,6 +50,11 @@ class Pull(OnPull):
     merged_by: str | None = None
     merge_commit_sha: str | None = None
     draft: bool = False
+    labels: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    milestone: int = 0
+    """The number of one, 0 without."""
     pushed_by: str = ""
     auto_merge: dict[str, str] | None = None
     """enabled_by, enabled_at, merge_method, commit_title and commit_message; None while auto-merge is off."""
@@ -162,6 +167,17 @@ class QueueEntry(Record):
 
 
 @dataclass
+class Milestone(Record):
+    """An open milestone."""
+
+    repository: str
+    number: int
+    title: str
+    author: str
+    created_at: str
+
+
+@dataclass
 class Hook(Record):
     """A repository's webhook that was created over the API. `events` has '*' for all."""
 
@@ -174,7 +190,7 @@ class Hook(Record):
 
 KINDS: dict[str, type[Record]] = {
     kind.__name__: kind
-    for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook, QueueEntry)
+    for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook, QueueEntry, Milestone)
 }
 
 

@@ -89,6 +89,10 @@ class SeededRepository(Strict):
     """Rules of the default branch, as `GET .../rules/branches/{branch}` has them, without their source."""
     protection: BranchProtection | None = None
     allow_auto_merge: bool = False
+    allow_drafts: bool = True
+    """Whether the plan has draft pull requests."""
+    teams: list[str] = []
+    """Slugs of the owner's teams with access."""
     archived: bool = False
 
 

@@ -44,6 +44,7 @@ from integrations.values import Codec, Person, Ticket, TicketImage, Usage
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import LOOP, ClosedAttempt, Contract, Criterion, Escalation, Stage
 from tests.loops import loop_with, spec_with
 
@@ -95,6 +96,7 @@ KNOWN: dict[str, Any] = {
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
+    "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

@@ -16,7 +16,9 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.values import Person
-from jobs.loop.commands import CleanUp, MoveTicket, OpenPullRequest, PostComment
+from jobs.loop.commands import CleanUp, DescribePullRequest, MoveTicket, OpenPullRequest, PostComment
+from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.decision import is_still_wanted
@@ -49,7 +51,52 @@ def test_pull_request_opened_moves_the_ticket_to_review(publishing: Loop, policy
     decision = decide(publishing, event, policy)
 
     assert decision.loop.stage is Stage.REVIEW
-    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "PostComment", "SetNeedsHuman", "MoveTicket"]
+    shown = ["PostComment", "SetNeedsHuman", "MoveTicket"]
+    new = ["DescribePullRequest", "DescribePullRequest"]
+    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", *new, *shown]
+    again = replace(decision.loop, stage=Stage.PUBLISHING)
+    assert kinds(decide(again, event, policy).commands) == ["SetStatus", "LinkPullRequest", *shown]
+
+
+def test_pull_request_that_was_opened_as_a_draft_is_marked_ready_once(
+    publishing: Loop, policy: ServicePolicy
+) -> None:
+    event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7", draft=True)
+    first = decide(publishing, event, policy)
+    again = decide(replace(first.loop, stage=Stage.PUBLISHING), event, policy)  # a person made it a draft since then
+
+    assert kinds(first.commands).count("MarkReadyForReview") == 1 and not first.loop.pull_request.draft
+    assert "MarkReadyForReview" not in kinds(again.commands)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "described"),
+    [
+        (PullRequestPolicy(reviewers="none"), [((), "none", "", True)]),
+        (
+            PullRequestPolicy(labels=("a",), milestone="1.0"),
+            [(("a",), "none", "1.0", True), ((), "codeowners", "", False)],
+        ),
+    ],
+)
+def test_pull_request_gets_labels_when_it_opens_and_reviewers_when_its_review_begins(
+    publishing: Loop, policy: ServicePolicy, wanted: PullRequestPolicy, described: list[object]
+) -> None:
+    loop = replace(publishing, policy=RepositoryPolicy(loop=LoopPolicy(pull_request=wanted)))
+    event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7")
+    found = [one for one in decide(loop, event, policy).commands if isinstance(one, DescribePullRequest)]
+
+    assert [(d.wanted.labels, d.wanted.reviewers, d.wanted.milestone, d.is_first) for d in found] == described
+
+
+def test_details_that_cannot_be_added_are_shown_on_the_ticket(review: Loop, policy: ServicePolicy) -> None:
+    event = CommandFailed(
+        event_id="e", ticket_id="t1", generation=1, command="DescribePullRequest", reason="no milestone '1.0'"
+    )
+    decision = decide(review, event, policy)
+
+    assert decision.loop.stage is Stage.REVIEW
+    assert [one.body for one in decision.commands if isinstance(one, PostComment)] == ["no milestone '1.0'"]
 
 
 def test_merge_ends_the_loop_and_cleans_up(review: Loop, policy: ServicePolicy) -> None:

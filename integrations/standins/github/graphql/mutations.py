@@ -99,6 +99,29 @@ def take_from_queue(context: Context, values: Values) -> dict[str, Any]:
     return {"mergeQueueEntry": queue_entry(context, repository, pull, entry)}
 
 
+@mutation("markPullRequestReadyForReview", needs="pull_requests:write")
+def mark_ready(context: Context, values: Values) -> dict[str, Any]:
+    """Make a draft an ordinary pull request; one that is none stays as it is."""
+    return _set_draft(context, values, "ready_for_review", is_draft=False)
+
+
+@mutation("convertPullRequestToDraft", needs="pull_requests:write")
+def convert_to_draft(context: Context, values: Values) -> dict[str, Any]:
+    """Make the pull request a draft."""
+    return _set_draft(context, values, "converted_to_draft", is_draft=True)
+
+
+def _set_draft(context: Context, values: Values, event: str, *, is_draft: bool) -> dict[str, Any]:
+    repository, pull = find_pull(context, values["pullRequestId"])
+    if pull.state != "open":
+        raise Problem(422, "Pull request is closed")
+    if pull.draft is not is_draft:
+        pull.draft = is_draft
+        context.hub.store.put(pull)
+        follow_up(context, repository).emit_pull(event, pull)
+    return {"pullRequest": pull_request(context, repository, pull)}
+
+
 def find_pull(context: Context, global_id: str) -> tuple[Repository, Pull]:
     """The pull request with this node id. Raises NOT_FOUND, or FORBIDDEN for a reader."""
     for pull in context.hub.store.all(Pull):

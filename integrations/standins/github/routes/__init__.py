@@ -8,10 +8,11 @@ from integrations.standins.github.routes import (
     conversation,
     files,
     hooks,
+    labels,
     people,
     pulls,
     repositories,
     rules,
 )
 
-__all__ = ["apps", "checks", "conversation", "files", "hooks", "people", "pulls", "repositories", "rules"]
+__all__ = ["apps", "checks", "conversation", "files", "hooks", "labels", "people", "pulls", "repositories", "rules"]

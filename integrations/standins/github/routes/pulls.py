@@ -21,6 +21,7 @@ class NewPull(Input):
     head: str
     base: str
     body: str | None = None
+    draft: bool = False
 
 
 class PullPatch(Input):
@@ -56,11 +57,15 @@ def open_pull(call: Call) -> Reply:
     store = call.hub.store
     if store.all(Pull, repository=repository.name, branch=branch, base=base, state="open"):
         raise refused("PullRequest", f"A pull request already exists for {repository.owner}:{branch}.")
+    if wanted.draft and not repository.seeded.allow_drafts:
+        raise Problem(422, "Draft pull requests are not supported in this repository.")
     if not wanted.title.strip():
         raise invalid("PullRequest", "title", code="missing_field")
     number = 1 + max((one.number for one in store.all(Pull, repository=repository.name)), default=0)
     columns = repository.name, number, call.actor.login, wanted.title, wanted.body, branch, base
-    pull = Pull(store.new_id(), *columns, head_sha, base_sha, now(), now(), pushed_by=call.actor.login)
+    pull = Pull(
+        store.new_id(), *columns, head_sha, base_sha, now(), now(), pushed_by=call.actor.login, draft=wanted.draft
+    )
     repository.git.set_ref(f"refs/pull/{number}/head", head_sha)
     store.put(pull)
     call.aftermath.emit_pull("opened", pull)

@@ -7,7 +7,8 @@ from typing import Any
 from integrations.standins.github.changes import changes, mergeable
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.protection import merge_state
-from integrations.standins.github.records import IssueComment, Pull, ReviewComment
+from integrations.standins.github.records import IssueComment, Milestone, Pull, ReviewComment
+from integrations.standins.github.shapes.labels import label, milestone, team
 from integrations.standins.github.shapes.people import association, user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
 from integrations.standins.github.shapes.view import View, fields_of, hrefs, node_id, reactions
@@ -22,9 +23,10 @@ def _shared(view: View, pull: Pull) -> dict[str, Any]:
         "html_url": page,
         "comments_url": f"{issue}/comments",
         "user": user(view, pull.author),
-        "labels": [],
+        "labels": [label(view, view.hub.repository(pull.repository), name) for name in pull.labels],
         "assignees": [],
-        **dict.fromkeys(("milestone", "active_lock_reason", "assignee")),
+        "milestone": next((milestone(view, one) for one in _find_milestones(view, pull)), None),
+        **dict.fromkeys(("active_lock_reason", "assignee")),
         "locked": False,
         "draft": pull.draft,
         "author_association": association(view, pull, pull.author),
@@ -48,8 +50,8 @@ def pull_request_simple(view: View, one: Repository, pull: Pull) -> dict[str, An
         "issue_url": issue,
         **{f"{name}_url": address for name, address in links.items()},
         **fields_of(pull, "merged_at", "merge_commit_sha"),
-        "requested_reviewers": [],
-        "requested_teams": [],
+        "requested_reviewers": [user(view, login) for login in pull.reviewers],
+        "requested_teams": [team(view, one.owner, slug) for slug in pull.teams],
         "head": _end(view, one, pull.branch, pull.head_sha),
         "base": _end(view, one, pull.base, pull.base_sha),
         "_links": hrefs(self=url, html=page, issue=issue, **links),
@@ -101,6 +103,10 @@ def issue(view: View, pull: Pull) -> dict[str, Any]:
         "reactions": reactions(address),
         "state_reason": None,
     }
+
+
+def _find_milestones(view: View, pull: Pull) -> list[Milestone]:
+    return view.hub.store.all(Milestone, repository=pull.repository, number=pull.milestone)
 
 
 def _end(view: View, one: Repository, branch: str, sha: str) -> dict[str, Any]:

@@ -30,6 +30,11 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "GET", f"{SHOP}/git/ref/heads/main", None
     yield bot, "GET", f"{SHOP}/collaborators/bob/permission", None
     yield bot, "POST", f"{SHOP}/pulls", {"title": "Fix", "head": "fix", "base": "main", "body": "Why"}
+    yield ada, "POST", f"{SHOP}/issues/1/labels", {"labels": ["loopline", "Loopline"]}
+    yield ada, "POST", f"{SHOP}/milestones", {"title": "1.0"}
+    yield bot, "GET", f"{SHOP}/milestones", None
+    yield bot, "PATCH", f"{SHOP}/issues/1", {"milestone": 1}
+    yield bot, "POST", f"{PULL}/requested_reviewers", {"reviewers": ["ada"], "team_reviewers": ["web"]}
     yield bot, "GET", f"{SHOP}/pulls", None
     yield bot, "GET", PULL, None
     for patch in ({"title": "Better", "body": "Because"}, {"state": "closed"}, {"state": "open"}):
