@@ -58,9 +58,7 @@ def test_pull_request_opened_moves_the_ticket_to_review(publishing: Loop, policy
     assert kinds(decide(again, event, policy).commands) == ["SetStatus", "LinkPullRequest", *shown]
 
 
-def test_pull_request_that_was_opened_as_a_draft_is_marked_ready_once(
-    publishing: Loop, policy: ServicePolicy
-) -> None:
+def test_pull_request_that_was_opened_as_a_draft_is_marked_ready_once(publishing: Loop, policy: ServicePolicy) -> None:
     event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7", draft=True)
     first = decide(publishing, event, policy)
     again = decide(replace(first.loop, stage=Stage.PUBLISHING), event, policy)  # a person made it a draft since then
