@@ -109,7 +109,7 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
         kind: EscalationClass = "conflict" if event.command == "PublishBranch" else "infrastructure"
         return escalate(loop, event.problem or kind, event.reason, event.at)
     lost = (event.put_aside or event.problem) and event.command != "PostComment"
-    lost = lost or event.command == "DescribePullRequest"
+    lost = lost or event.command in {"DescribePullRequest", "MarkReadyForReview"}
     if lost or (event.command == "PublishBranch" and loop.stage is Stage.STOPPED):
         return Decision(loop, (PostComment(body=event.reason),))
     return Decision(loop)

@@ -221,7 +221,12 @@ class Host(Provider):
         """The open pull request from this branch: the host allows one."""
         return next((p for p in self.pulls.values() if p.branch == branch and p.state == "open"), None)
 
-    def open_pull_request(self, branch: str, base: str, title: str, body: str) -> PullRequest:
+    def mark_ready_for_review(self, number: int) -> None:
+        """End the draft."""
+        self.reach()
+        self.pulls[number] = replace(self.pulls[number], draft=False)
+
+    def open_pull_request(self, branch: str, base: str, title: str, body: str, *, draft: bool) -> PullRequest:
         """Find or open it."""
         self.reach()
         if there := self.open_of(branch):
@@ -231,7 +236,7 @@ class Host(Provider):
         number = len(self.pulls) + 1
         head = self.branches[branch]
         self.pulls[number] = PullRequest(
-            number, f"http://host/{number}", "open", False, branch, base, head, title, body
+            number, f"http://host/{number}", "open", False, branch, base, head, title, body, draft
         )
         return self.pulls[number]
 
@@ -258,6 +263,8 @@ class Host(Provider):
             return self.branches[MAIN]
         if pull.state != "open":
             raise Rejected("the pull request is closed")
+        if pull.draft:
+            raise Rejected("the pull request is a draft")
         if pull.head_sha != sha:
             raise Conflict(f"the head is {pull.head_sha}")
         self.pulls[number] = replace(pull, state="closed", merged=True)

@@ -207,8 +207,10 @@ class Worker:
                 return (self._on_code_host(t, posted, command),)
             case c.CommentOnPullRequest(number=number, body=body):
                 self.code_host.say(number, body, US, posted.id)
-            case c.SetStatus():
+            case c.SetStatus() | c.DescribePullRequest():
                 self.code_host.reach()
+            case c.MarkReadyForReview(number=number):
+                self.code_host.mark_ready_for_review(number)
             case c.CleanUp(repository=repository, branch=branch):
                 if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
                     raise Unavailable("a run has not ended yet")
@@ -259,9 +261,12 @@ class Worker:
                 host.push(branch, sha, (head if ours else expected) or None)
                 return BranchPublished(**about, generation=generation, head_sha=sha)
             case c.OpenPullRequest(generation=generation):
-                pull = host.open_pull_request(command.branch, command.base, command.title, command.body)
+                pull = host.open_pull_request(
+                    command.branch, command.base, command.title, command.body, draft=command.draft
+                )
                 self.memory.index[f"#{pull.number}"] = t
-                return PullRequestOpened(**about, generation=generation, number=pull.number, url=pull.url)
+                found = {"number": pull.number, "url": pull.url, "draft": pull.draft}
+                return PullRequestOpened(**about, generation=generation, **found)
             case c.MergePullRequest(number=number, sha=sha):
                 merge_sha = host.merge(number, sha)
                 merged = {"repository": REPOSITORY, "number": number, "head_sha": sha, "merge_sha": merge_sha}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 from dataclasses import replace
 from typing import Any
@@ -60,7 +61,7 @@ def commit(board: Board, path: str, text: str) -> None:
 def set_policy(board: Board, keys: str) -> None:
     """Ana sets `loop.pull_request` in WORKFLOW.md."""
     known = send(board, "GET", "/contents/WORKFLOW.md")
-    text = base64.b64decode(known["content"]).decode().replace("\n  checks:", f"\n  pull_request: {keys}\n  checks:", 1)
+    text = re.sub("(?m)^  pull_request: .*", f"  pull_request: {keys}", base64.b64decode(known["content"]).decode())
     content = base64.b64encode(text.encode()).decode()
     send(board, "PUT", "/contents/WORKFLOW.md", message="Set", content=content, branch="main", sha=known["sha"])
 
