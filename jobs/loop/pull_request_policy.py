@@ -42,6 +42,9 @@ def _check_reviewers(given: object) -> object:
     return tuple(given)
 
 
+_Way = Annotated[str, Field(max_length=20)]
+
+
 @value
 class PullRequestPolicy:
     """Title, description and people of pull requests."""
@@ -51,7 +54,7 @@ class PullRequestPolicy:
     template: Annotated[str, Field(max_length=200), AfterValidator(check_line)] = ""
     """Name of the pull request template, for a repository with several."""
     labels: Lines = ()
-    reviewers: Annotated[Annotated[str, Field(max_length=20)] | tuple[Line, ...], BeforeValidator(_check_reviewers)] = "codeowners"
+    reviewers: Annotated[_Way | tuple[Line, ...], BeforeValidator(_check_reviewers)] = "codeowners"
     """codeowners, none, or a list of accounts and teams ('ana', 'acme/web')."""
     milestone: Annotated[str, Field(max_length=300), AfterValidator(check_line)] = ""
     """Title of an open milestone."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.records import Milestone
-from integrations.standins.github.shapes.people import user
+from integrations.standins.github.shapes.people import account_id, user
 from integrations.standins.github.shapes.view import View, fields_of, node_id
 
 
@@ -16,7 +16,7 @@ def label(view: View, one: Repository, name: str) -> dict[str, Any]:
     """`label`, in the color of those that GitHub creates itself."""
     id = zlib.crc32(f"{one.name}/{name.lower()}".encode())
     url = f"{view.repository_url(one.name)}/labels/{quote(name)}"
-    parts = {"name": name, "description": None, "color": "ededed", "default": False}
+    parts = {"name": name, "description": "", "color": "ededed", "default": False}
     return {"id": id, "node_id": node_id("LA", id), "url": url, **parts}
 
 
@@ -46,6 +46,8 @@ def team(view: View, owner: str, slug: str) -> dict[str, Any]:
         "node_id": node_id("T", id),
         "url": url,
         "html_url": f"{view.base}/orgs/{owner}/teams/{slug}",
+        "type": "organization",
+        "organization_id": account_id(owner),
         "members_url": f"{url}/members{{/member}}",
         "repositories_url": f"{url}/repos",
         "name": slug,

@@ -110,6 +110,7 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened")),
+        *(f"pull_request.{action}" for action in ("labeled", "review_requested")),
         *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
         *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
     }

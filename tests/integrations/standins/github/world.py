@@ -43,7 +43,7 @@ def seed(folder: Path, of_shop: Mapping[str, Any]) -> dict[str, Any]:
         for login, role in PEOPLE.items()
     ]
     repositories = [
-        {"name": "acme/shop", "from_folder": "files", **of_shop},
+        {"name": "acme/shop", "from_folder": "files", "teams": ["web"], **of_shop},
         {"name": "acme/open", "private": False, "from_folder": "files"},
     ]
     return {"users": users, "apps": [app], "repositories": repositories}
