@@ -12,7 +12,7 @@ import pytest
 
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Conflict, Forbidden, NotFound, Rejected, Unavailable
-from integrations.ports.code_host import CodeHost, PullRequest
+from integrations.ports.code_host import CodeHost, PullRequest, PullRequestDetails
 from tests.integrations.code_hosts.live_github import LiveGitHub, git, push
 
 REPO = "/repos/{owner}/{repo}"
@@ -170,6 +170,33 @@ def test_pull_request_title_and_body_can_be_updated(world: World) -> None:
 def test_pull_request_that_is_missing_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         world.host.fetch_pull_request(world.repository, 999)
+
+
+def test_pull_request_can_be_a_draft_until_it_is_marked_ready(world: World) -> None:
+    world.push()
+    opened = world.host.open_pull_request(world.repository, BRANCH, "main", "ENG-1: Fix", "Why", draft=True)
+    assert opened.draft
+    for _ in range(2):
+        world.host.mark_ready_for_review(world.repository, opened.number)
+        assert not world.host.fetch_pull_request(world.repository, opened.number).draft
+
+
+def test_pull_request_gets_details_and_names_those_that_do_not_exist(world: World) -> None:
+    opened = world.open()
+    world.ask("POST", "milestones", {"title": "1.0"})
+    wanted = PullRequestDetails(("loopline",), (opened.author, "ada"), (), "1.0")
+    for _ in range(2):
+        assert world.host.describe_pull_request(world.repository, opened.number, wanted) == []
+    shown = world.ask("GET", f"pulls/{opened.number}")
+    assert [one["name"] for one in shown["labels"]] == ["loopline"] and shown["milestone"]["title"] == "1.0"
+    assert [one["login"] for one in shown["requested_reviewers"]] == ["ada"]
+
+    unknown = PullRequestDetails(("x" * 60, "small"), ("ghost", "ada"), ("no-team",), "2.0")
+    problems = world.host.describe_pull_request(world.repository, opened.number, unknown)
+    assert len(problems) == 4 and all(
+        any(word in one for one in problems) for word in ("xxx", "ghost", "no-team", "2.0")
+    )
+    assert [one["name"] for one in world.ask("GET", f"pulls/{opened.number}")["labels"]] == ["loopline", "small"]
 
 
 # --- merging --------------------------------------------------------------------------------------------------------

@@ -53,6 +53,10 @@ FACTS = {
 
 # One successful response for each route of the adapter; there is no pull request, comment, status or check yet.
 ANSWERS = {
+    "POST /repos/o/r/issues/7/labels": Answer(body=[]),
+    "POST /repos/o/r/pulls/7/requested_reviewers": Answer(201, {}),
+    "GET /repos/o/r/milestones": Answer(body=[{"number": 3, "title": "1.0"}]),
+    "PATCH /repos/o/r/issues/7": Answer(body={}),
     "GET /repos/o/r": Answer(body=REPOSITORY),
     f"GET /repos/o/r/{REF}": Answer(body={"object": {"sha": SHA}}),
     f"DELETE /repos/o/r/git/refs/heads/{BRANCH}": Answer(204, b""),

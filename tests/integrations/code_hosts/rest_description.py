@@ -41,7 +41,9 @@ class RestDescription:
         if "application/json" in content:
             method = f"{template.replace('/', '~1')}/{asked.method.lower()}"
             schema = {"$ref": f"{_NAME}#/paths/{quote(method)}/requestBody/content/application~1json/schema"}
-            known = self._resolved(content["application/json"]["schema"])["properties"]
+            described = self._resolved(content["application/json"]["schema"])
+            forms = [described, *described.get("oneOf", ()), *described.get("anyOf", ())]
+            known = {key for form in forms for key in form.get("properties", ())}
             yield from (f"no key {key} in the body" for key in asked.body or {} if key not in known)
             yield from self._problems(asked.body, schema)
         elif asked.body is not None:

@@ -194,6 +194,15 @@ def test_github_closed_pull_request_is_followed_by_a_new_one(server: Answering, 
     assert github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why").number == 7
 
 
+def test_github_plan_without_drafts_gets_an_ordinary_pull_request(server: Answering, github: GitHub) -> None:
+    refused = {"message": "Draft pull requests are not supported in this repository."}
+    server.on(f"GET {PULLS}", Answer(body=[]))
+    server.on(f"POST {PULLS}", Answer(422, refused), Answer(201, pull()))
+    assert github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why", draft=True).number == 7
+    sent = [one.body for one in server.asked if one.method == "POST"]
+    assert [one.get("draft") for one in sent] == [True, None]
+
+
 # --- merging --------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import pytest
 from graphql import parse, specified_rules, validate
 from graphql.validation import NoDeprecatedCustomRule
 
-from integrations.code_hosts.github import facts, graphql
+from integrations.code_hosts.github import describing, facts, graphql
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.code_hosts.github.graphql import load_documents
 from integrations.errors import Forbidden, NotFound, Rejected, Unauthorized, Unavailable
@@ -35,7 +35,7 @@ def test_github_graphql_check_finds_mistakes() -> None:
 
 
 def test_github_graphql_documents_are_all_sent() -> None:
-    source = "".join(inspect.getsource(module) for module in (facts, graphql))
+    source = "".join(inspect.getsource(module) for module in (facts, graphql, describing))
     assert all(f'"{name}"' in source for name in load_documents())
 
 

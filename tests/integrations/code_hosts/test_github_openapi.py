@@ -8,13 +8,14 @@ import pytest
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.app import AppCredentials
 from integrations.code_hosts.github.code_host import GitHub
-from integrations.ports.code_host import CodeHost
+from integrations.ports.code_host import CodeHost, PullRequestDetails
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, SHA, check, pull
 from tests.integrations.code_hosts.rest_description import RestDescription
 from tests.support.github_published import rest_description
 
 URL = "http://d/"
+DETAILS = PullRequestDetails(("loopline",), ("ada",), ("web",), "1.0")
 CALLS: dict[str, Callable[[GitHub], object]] = {
     "repository": lambda github: github.repository("o/r"),
     "git_credentials": lambda github: github.git_credentials("o/r"),
@@ -23,6 +24,8 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "fetch_pull_request": lambda github: github.fetch_pull_request("o/r", 7),
     "fetch_facts": lambda github: github.fetch_facts("o/r", 7),
     "open_pull_request": lambda github: github.open_pull_request("o/r", BRANCH, "main", "Fix", "Why"),
+    "describe_pull_request": lambda github: github.describe_pull_request("o/r", 7, DETAILS),
+    "mark_ready_for_review": lambda github: github.mark_ready_for_review("o/r", 7),
     "update_pull_request": lambda github: github.update_pull_request("o/r", 7, "Fix", "Why"),
     "close_pull_request": lambda github: github.close_pull_request("o/r", 7),
     "find_missing_permissions": lambda github: github.find_missing_permissions(github.repository("o/r")),
@@ -78,6 +81,7 @@ READ_AS: dict[str, tuple[type[payloads.Payload], str]] = {
     f"get {REPO}/pulls/{{pull_number}}": (payloads.PullRequest, ""),
     f"post {REPO}/pulls": (payloads.PullRequest, ""),
     f"patch {REPO}/pulls/{{pull_number}}": (payloads.PullRequest, ""),
+    f"get {REPO}/milestones": (payloads.Milestone, "[]"),
     f"put {REPO}/pulls/{{pull_number}}/merge": (payloads.Merged, ""),
     f"get {REPO}/pulls/{{pull_number}}/reviews": (payloads.Review, "[]"),
     f"get {REPO}/pulls/{{pull_number}}/comments": (payloads.ReviewComment, "[]"),
