@@ -42,13 +42,15 @@ class Change:
     after: Side | None
 
 
-def read_changes(repository: HostRepository, base: str, sha: str, max_read: int = MAX_READ) -> list[Change]:
+def read_changes(
+    repository: HostRepository, base: str, sha: str, max_read: int = MAX_READ, max_total: int = MAX_TOTAL
+) -> list[Change]:
     """Every path that differs between two commits, sorted; files above `max_read` bytes have no text, nor those above
-    `MAX_TOTAL` bytes together, of which small ones are read first."""
+    `max_total` bytes together, of which small ones are read first."""
     rows = list(_list_rows(repository, base, sha))
     files = {s for _, *sides in rows for mode, s in sides if mode in (FILE, PROGRAM)}
     sizes = read_sizes(repository, sorted(files))
-    contents = read_contents(repository, _choose_read(sizes, max_read))
+    contents = read_contents(repository, _choose_read(sizes, max_read, max_total))
     texts = {s: _decode_text(content) for s, content in contents.items()}
 
     def make_side(mode: str, s: str) -> Side | None:
@@ -67,11 +69,11 @@ def list_sides(repository: HostRepository, base: str, sha: str) -> list[tuple[st
     return [(path, [s for mode, s in sides if mode in (FILE, PROGRAM)]) for path, *sides in rows]
 
 
-def _choose_read(sizes: Mapping[str, int], max_read: int) -> list[str]:
+def _choose_read(sizes: Mapping[str, int], max_read: int, max_total: int) -> list[str]:
     chosen, total = [], 0
     for s, size in sorted(sizes.items(), key=lambda one: (one[1], one[0])):
         total += size
-        if size > max_read or total > MAX_TOTAL:
+        if size > max_read or total > max_total:
             break
         chosen.append(s)
     return chosen

@@ -15,7 +15,7 @@ from integrations.errors import NotFound, Rejected
 from integrations.git import branches, layers, repair
 from integrations.git import push as pushing
 from integrations.git.base_trees import BaseTrees
-from integrations.git.changes import MAX_READ, Change, Side, build_identity, read_changes, write_mixed_commit
+from integrations.git.changes import MAX_READ, MAX_TOTAL, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
 from integrations.git.lfs_fetch import fetch_large_files
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
@@ -234,10 +234,13 @@ class Mirror:
         self._keep_ref("candidate", sha)
         return sha
 
-    def changes(self, base: CommitSha, sha: CommitSha, max_read: int = MAX_READ) -> list[Change]:
-        """The paths that differ between two commits, with the text of both sides; a rename is two changes."""
+    def changes(
+        self, base: CommitSha, sha: CommitSha, max_read: int = MAX_READ, max_total: int = MAX_TOTAL
+    ) -> list[Change]:
+        """The paths that differ between two commits, with the text of both sides; a rename is two changes. Files above
+        `max_read` bytes, and above `max_total` together, have no text."""
         _check_shas(base, sha)
-        return read_changes(self._repository, base, sha, max_read)
+        return read_changes(self._repository, base, sha, max_read, max_total)
 
     def find_outgoing(self, sha: CommitSha, known: Sequence[CommitSha], matches: Callable[[bytes], bool]) -> str | None:
         """The place of the first object that a push of `sha` would send and that `matches`, such as 'the file a.txt'.

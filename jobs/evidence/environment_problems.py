@@ -13,7 +13,7 @@ from typing import Literal
 
 from integrations.environments.failure import find_decisive_line
 from integrations.results import BaseCheck, Evidence
-from jobs.evidence.gate_plan import CommandRun
+from jobs.evidence.command_run import CommandRun
 
 ProblemKind = Literal["setup", "service", "tool", "script", "permission", "time", "output", "limit", "unfetched"]
 NOT_EXECUTABLE, NOT_FOUND = 126, 127

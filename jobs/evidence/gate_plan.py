@@ -13,6 +13,7 @@ from typing import Literal
 
 from integrations.git.changes import Change, Side
 from integrations.results import Evidence, Tampering
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.protected import find_protected
 from jobs.evidence.stray_files import find_stray_files
 from jobs.evidence.tampering import guard
@@ -68,21 +69,6 @@ def plan_gate(
         new_tests,
         frozenset(runners[:MOST_BEFORE]),
     )
-
-
-@dataclass(frozen=True)
-class CommandRun:
-    """One run of a command in the sandbox."""
-
-    exit_code: int
-    output: str
-    digest: str
-    seconds: float
-    timed_out: bool = False
-    timeout: float = 0.0
-    """Its time limit in seconds."""
-    killed: str = ""
-    """The sentence about another limit that ended it."""
 
 
 def should_rerun(ran: Sequence[CommandRun], most: int) -> bool:

@@ -38,8 +38,8 @@ from integrations.sandbox.limits import CommandResult
 from integrations.values import CommitSha
 from jobs.config.environments import find_secret
 from jobs.effects.world import World
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.environment_problems import find_setup_problem
-from jobs.evidence.gate_plan import CommandRun
 from jobs.loop.policy import RepositoryPolicy
 from jobs.messages.environment import environment_reason
 from jobs.roles.slice import Slice

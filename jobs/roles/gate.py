@@ -19,9 +19,9 @@ from integrations.sandbox.session import Session
 from integrations.values import CommitSha
 from jobs.effects.leaks import find_leaks, hide_secrets
 from jobs.evidence.change_size import measure_change
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.dependencies import find_new_dependencies
 from jobs.evidence.gate_plan import (
-    CommandRun,
     GatePlan,
     Place,
     combine_runs,

@@ -12,8 +12,8 @@ from integrations.environments.failure import find_decisive_line
 from integrations.ports.agent_runner import Entry
 from integrations.results import BaseCheck, Preflighted
 from integrations.sandbox.session import Session
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.environment_problems import find_base_problem
-from jobs.evidence.gate_plan import CommandRun
 from jobs.messages.environment import environment_reason
 from jobs.roles.environment import BuildStopped, identify_environment, prepare_environment, write_exclusions
 from jobs.roles.limits import get_check_seconds

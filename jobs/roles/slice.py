@@ -28,7 +28,7 @@ from integrations.results import Result, RunOutcome
 from integrations.sandbox.bubblewrap import Sandbox, Session
 from integrations.sandbox.limits import MIB
 from jobs.effects.world import World
-from jobs.evidence.gate_plan import CommandRun
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text

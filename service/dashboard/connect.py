@@ -13,7 +13,6 @@ import secrets
 from typing import Any
 
 import structlog
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Blueprint, abort, redirect, render_template, request, session
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -43,6 +42,8 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
         redis.set(keys.authorization(state), verifier, ex=STATE_SECONDS)
         session[_SESSION_KEY] = state
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge  # few dashboards connect workspaces
+
         challenge = create_s256_code_challenge(verifier)
         return redirect(installation.authorize_url(own, _build_redirect_uri(settings, name), state, challenge))
 

@@ -10,20 +10,15 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import structlog
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.flask_client import OAuth
 from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session
-from joserfc.errors import JoseError
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from requests import RequestException
 from werkzeug.wrappers import Response as AnyResponse
 
 from jobs.config.settings import Settings
@@ -54,7 +49,9 @@ def add_login(app: Flask, settings: Settings, password: str) -> None:
     app.context_processor(lambda: {"user": session.get("user"), "form_token": _read_form_token})
     app.register_blueprint(_routes(settings, password, attempts))
     if settings.oidc_issuer:
-        app.register_blueprint(_oidc_routes(app, settings))
+        from service.dashboard.oidc import build_routes  # with its libraries, which most dashboards do not need
+
+        app.register_blueprint(build_routes(app, settings))
 
 
 class _Attempts:
@@ -98,9 +95,9 @@ def _is_signed_in() -> bool:
     return isinstance(session.get("user"), str) and isinstance(until, int | float) and time.time() < until
 
 
-def _sign_in(user: str) -> AnyResponse:
+def sign_in_as(user: str) -> AnyResponse:
     """Start a session; the old one's values are dropped."""
-    target = _find_local_path(session.get("next") or request.values.get("next", ""))
+    target = find_local_path(session.get("next") or request.values.get("next", ""))
     session.clear()
     session.permanent = True
     session.update(user=user, until=int(time.time()) + HOURS * 3600)
@@ -108,7 +105,7 @@ def _sign_in(user: str) -> AnyResponse:
     return redirect(target)
 
 
-def _find_local_path(path: str) -> str:
+def find_local_path(path: str) -> str:
     """`path` if it is a page of the dashboard, else the first page: a link cannot lead to another site."""
     parts = urlsplit(path[:_MAX_NEXT])
     is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
@@ -134,12 +131,12 @@ def _routes(settings: Settings, password: str, attempts: _Attempts) -> Blueprint
     provider = urlsplit(settings.oidc_issuer).hostname
 
     def show(sentence: str = "", status: int = 200) -> tuple[str, int]:
-        target = _find_local_path(request.values.get("next", ""))
+        target = find_local_path(request.values.get("next", ""))
         return render_template("login.html", provider=provider, sentence=sentence, next=target), status
 
     @routes.get("/login")
     def login() -> AnyResponse | tuple[str, int]:
-        return redirect(_find_local_path(request.values.get("next", ""))) if _is_signed_in() else show()
+        return redirect(find_local_path(request.values.get("next", ""))) if _is_signed_in() else show()
 
     @routes.post("/login")
     def sign_in() -> AnyResponse | tuple[str, int]:
@@ -147,7 +144,7 @@ def _routes(settings: Settings, password: str, attempts: _Attempts) -> Blueprint
             abort(405, "People sign in at the OpenID Connect provider.")
         _check_form_token()
         if attempts.check(request.form.get("password", ""), password):
-            return _sign_in("password")
+            return sign_in_as("password")
         return show("This is not the password. `loopline login` prints it on the machine of the dashboard.", 403)
 
     @routes.post("/logout")
@@ -157,56 +154,6 @@ def _routes(settings: Settings, password: str, attempts: _Attempts) -> Blueprint
         return redirect("/login")
 
     return routes
-
-
-def _oidc_routes(app: Flask, settings: Settings) -> Blueprint:
-    """The authorization code flow with PKCE. authlib checks state, nonce, issuer, audience and signature."""
-    routes = Blueprint("oidc", __name__)
-    client = OAuth(app).register(
-        "oidc",
-        client_id=settings.oidc_client_id,
-        client_secret=settings.oidc_client_secret.get_secret_value(),
-        server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
-        client_kwargs={"scope": "openid email", "code_challenge_method": "S256", "timeout": 10},
-    )
-
-    def report_failure(error: Exception) -> None:
-        _log.warning("OpenID Connect provider failed", reason=str(error))
-        abort(502, "The OpenID Connect provider failed: check LOOPLINE_OIDC_ISSUER; the log has the cause.")
-
-    @routes.get("/login/start")
-    def start() -> Any:
-        session["next"] = _find_local_path(request.args.get("next", ""))
-        try:
-            return client.authorize_redirect(f"{settings.dashboard_url}/login/callback")
-        except (OAuthError, RequestException, ValueError, KeyError, RuntimeError) as error:
-            return report_failure(error)
-
-    @routes.get("/login/callback")
-    def callback() -> Any:
-        try:
-            claims: Mapping[str, Any] = client.authorize_access_token().get("userinfo") or {}
-        except (OAuthError, JoseError) as error:
-            _log.warning("sign-in refused", reason=str(error))
-            abort(403, "The sign-in was not completed. Start again from the dashboard.")
-        except (RequestException, ValueError, KeyError, RuntimeError) as error:
-            return report_failure(error)
-        email = claims.get("email")
-        if not isinstance(email, str) or claims.get("email_verified") is not True:
-            abort(403, "The OpenID Connect provider does not confirm an e-mail address for you (email_verified).")
-        if not may_enter(email, settings.oidc_users):
-            _log.warning("sign-in refused", reason="not in LOOPLINE_OIDC_USERS", user=email)
-            abort(403, "Your e-mail address is not in LOOPLINE_OIDC_USERS. Ask the operator to add it.")
-        return _sign_in(email)
-
-    return routes
-
-
-def may_enter(email: str, users: tuple[str, ...]) -> bool:
-    """Whether the address, or its domain with an @ before it, is listed. Ignores case."""
-    email = email.lower()
-    domain = f"@{email.rpartition('@')[2]}"
-    return any(user.lower() in (email, domain) for user in users)
 
 
 def link_with_password(settings: Settings, password: str) -> str:

@@ -18,7 +18,7 @@ from tests.crash.facts import OURS
 from tests.crash.stack import free_ports
 from tests.crash.story import says, settle
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 DAY, TEN_MINUTES = 86_400, 600
 PATIENCE = 60.0
 ONE_MERGE = {"PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge": 1}
@@ -84,6 +84,7 @@ def merge(stack: ShiftedStack, ana: Ana, ticket: str) -> None:
     settle(stack)
 
 
+@pytest.mark.long
 def test_clock_jumps_change_nothing_on_board_and_code_host(stack: ShiftedStack) -> None:
     ana, before = Ana(stack), read_effects(stack)
     ana.drag("ENG-1", "Agent")

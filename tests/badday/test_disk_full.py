@@ -23,7 +23,7 @@ from tests.crash.stack import FragileStack, free_ports
 from tests.crash.story import says, settle
 from tests.service.conftest import moved, signed_by_github, signed_by_linear
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 PATIENCE = 60.0
 
 
@@ -92,6 +92,7 @@ def count_effects(stack: FragileStack) -> Counter[str]:
     return Counter(entry["operation"] for entry in stack.log("github") if entry["actor"] == "loopline-bot")
 
 
+@pytest.mark.long
 def test_disk_full_in_mid_run_pauses_the_work_and_loses_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if replay_in_namespace(request):
         return

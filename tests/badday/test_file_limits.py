@@ -20,7 +20,7 @@ from tests.crash.driver import stragglers
 from tests.crash.stack import FragileStack
 from tests.crash.story import settle
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 STARVED_SECONDS = 8.0
 
 

@@ -17,7 +17,7 @@ from integrations.standins.demo.person import Ana
 from integrations.standins.demo.stack import ROOT, Stack
 from tests.journeys.conftest import free_ports
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -57,6 +57,7 @@ def list_sandboxes() -> list[str]:
     return [line for line in listed.splitlines() if "bwrap" in line]
 
 
+@pytest.mark.long
 def test_freeze_by_a_file_holds_through_restart_and_loss_of_redis_and_the_thaw_continues(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "demo", free_ports(), latency=0.4)
     home = stack.home / "service"

@@ -15,7 +15,7 @@ from integrations.standins.demo.person import Ana
 from jobs.store.breaker import current_outage
 from tests.crash.stack import FragileStack, free_ports
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 POISONED, HEALTHY, VAGUE = "ENG-1", "ENG-2", "ENG-3"
 TITLE = "Shares lose a cent when an amount does not divide evenly"
 MAKER = "bug"  # the playbook of that ticket's maker

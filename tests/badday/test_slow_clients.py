@@ -15,7 +15,7 @@ from tests.crash.slow_clients import KINDS, find_p99, slow_clients, time_deliver
 from tests.crash.soak import Board
 from tests.crash.stack import FragileStack, free_ports
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(240)
 CLIENTS = 1000
 DEADLINE = 10.0
 TOLERANCE = 4.0  # the worker looks once a second, and the machine can be busy

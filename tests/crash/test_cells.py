@@ -11,7 +11,7 @@ from tests.crash.cells import CELLS
 from tests.crash.driver import ORACLE, Outcome, run
 from tests.crash.stack import free_ports
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(200)
 SAMPLE = ("intake.lua.done.web", "git.push.done.self")
 LONG_SAMPLE = (
     "acknowledge.lua.before.self", "commit.lua.done.redis", "linear.CreateComment.done.up",

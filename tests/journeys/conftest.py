@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,12 +31,13 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(tmp_path / "demo", free_ports(), latency=0.1) as started:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Shared by the tests of a file, each with tickets of its own."""
+    with Stack(tmp_path_factory.mktemp("stack") / "demo", free_ports(), latency=0.1) as started:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ana(stack: Stack) -> Ana:
     return Ana(stack)

@@ -16,7 +16,7 @@ from integrations.standins.demo.stack import ROOT, Stack
 
 from .conftest import free_ports
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("stacks")]
+pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "integrations.standins.demo"]
 
 
@@ -60,7 +60,9 @@ def test_demo_keeps_a_folder_that_it_did_not_create(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "precious").exists()
 
 
-def test_board_in_a_browser_starts_the_work_and_shows_it(stack: Stack, browser: Browser) -> None:
+def test_board_in_a_browser_starts_the_work_shows_it_and_takes_requests_for_changes(
+    stack: Stack, ana: Ana, browser: Browser
+) -> None:
     page = browser.new_page()
     page.goto(stack.urls["board"])
     page.get_by_test_id("card-ENG-1").drag_to(page.get_by_test_id("column-Agent"))
@@ -72,6 +74,14 @@ def test_board_in_a_browser_starts_the_work_and_shows_it(stack: Stack, browser: 
     expect(comments.filter(has_text="Verdict: done")).to_be_visible(timeout=20_000)
     expect(comments.filter(has_text="Ready for review")).to_be_visible(timeout=20_000)
     expect(page.get_by_test_id("attachment").filter(has_text="ENG-1")).to_have_count(1)
+
+    (before,) = ana.pull_requests().values()
+    ana.say("ENG-1", "/changes please name the remainder in the docstring")
+    until(lambda: any("revision 1" in c["body"] for c in ana.board()["ENG-1"]["comments"]))
+    until(lambda: ana.board()["ENG-1"]["column"] in {"In Review", "Needs Human"}, 120)
+
+    (after,) = ana.pull_requests().values()
+    assert after["number"] == before["number"]
 
 
 def test_stop_stops_the_agent_within_seconds_and_keeps_the_worktree(stack: Stack, ana: Ana) -> None:
@@ -85,16 +95,3 @@ def test_stop_stops_the_agent_within_seconds_and_keeps_the_worktree(stack: Stack
 
     assert time.monotonic() - asked < 10
     assert list(runs.glob("*-maker"))
-
-
-def test_changes_asked_for_on_the_ticket_go_to_the_same_pull_request(stack: Stack, ana: Ana) -> None:
-    ana.drag("ENG-1", "Agent")
-    until(lambda: ana.board()["ENG-1"]["column"] == "In Review", 120)
-    (before,) = ana.pull_requests().values()
-
-    ana.say("ENG-1", "/changes please name the remainder in the docstring")
-    until(lambda: any("revision 1" in c["body"] for c in ana.board()["ENG-1"]["comments"]))
-    until(lambda: ana.board()["ENG-1"]["column"] in {"In Review", "Needs Human"}, 120)
-
-    (after,) = ana.pull_requests().values()
-    assert after["number"] == before["number"]

@@ -18,10 +18,10 @@ from tests.simulation.outside import MAIN
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
 
-SAMPLE, ENOUGH = 200, 300
+SAMPLE, LONG_SAMPLE, ENOUGH = range(0, 80, 40), range(80, 200, 40), 300
 
 
-@pytest.mark.parametrize("first", range(0, SAMPLE, 40))
+@pytest.mark.parametrize("first", [*SAMPLE, *(pytest.param(first, marks=pytest.mark.long) for first in LONG_SAMPLE)])
 def test_simulation_of_the_sample_keeps_every_promise(first: int) -> None:
     for seed in range(first, first + 40):
         World(seed).run()
@@ -87,6 +87,7 @@ def test_simulation_detects_a_broken_rule(rule: Decide, promise: str) -> None:
     first_to_break(promise, rule)
 
 
+@pytest.mark.long
 def test_simulation_detects_an_effect_that_no_longer_applies() -> None:
     first_to_break("nothing is published after a stop", decide, lambda loop, command: True)
 

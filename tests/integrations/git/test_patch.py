@@ -55,9 +55,8 @@ def test_patch_shows_the_change_before_a_crowd_of_generated_files(change: Change
     assert "2001 files changed" in patch and len(patch) < 21_000 and "bytes cut" in patch
 
 
-def test_changes_are_read_small_files_first(change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.git.changes.MAX_TOTAL", 5_000)
+def test_changes_are_read_small_files_first(change: Change) -> None:
     mirror, base, head = change({"a.py": b"a\n" * 2_000, "b.py": b"b\n" * 1_000})
-    texts = {one.path: one.after.text for one in mirror.changes(base, head) if one.after}
+    texts = {one.path: one.after.text for one in mirror.changes(base, head, max_total=5_000) if one.after}
 
     assert texts["app.py"] == "x = 2\n" and texts["b.py"] and texts["a.py"] is None

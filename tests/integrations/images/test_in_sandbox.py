@@ -20,7 +20,6 @@ from tests.integrations.images.conftest import VERSIONS
 from tests.integrations.sandbox.conftest import plain, sandbox
 
 __all__ = ["plain", "sandbox"]
-pytestmark = pytest.mark.xdist_group("images")
 
 
 def pack(root: Path) -> bytes:

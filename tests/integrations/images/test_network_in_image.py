@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from integrations.git.workspace import Workspace
 from integrations.sandbox.bubblewrap import Sandbox
 from integrations.sandbox.environment import Environment
@@ -15,7 +13,6 @@ from tests.integrations.images.conftest import VERSIONS
 from tests.integrations.sandbox.conftest import plain, sandbox
 
 __all__ = ["authority", "plain", "running", "sandbox"]
-pytestmark = pytest.mark.xdist_group("images")
 
 GET = f"""
 exec 3<>/dev/tcp/127.0.0.1/3128

@@ -77,7 +77,7 @@ def test_busy_ticket_yields_after_seconds_too(board: Board, monkeypatch: pytest.
     assert pending(board, VAGUE) == 0
 
 
-@pytest.mark.parametrize("kind", [TicketMoved, TicketEdited])
+@pytest.mark.parametrize("kind", [TicketMoved, pytest.param(TicketEdited, marks=pytest.mark.long)])
 def test_ten_thousand_equal_hints_read_the_ticket_a_few_times(board: Board, reads: list[str], kind: type) -> None:
     loop = hand_over(board, BUG)
     for n in range(10_000):

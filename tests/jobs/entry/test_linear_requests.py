@@ -73,6 +73,7 @@ def test_idle_hour_costs_few_requests_however_many_tickets_are_done(
     assert sum(counts.values()) <= MOST_PER_IDLE_HOUR, counts
 
 
+@pytest.mark.long
 def test_small_allowance_loses_no_message(tmp_path: Path, redis: Redis, settings: Settings) -> None:
     clock, issues = Turned(), list_tickets("Backlog", 8)
     with open_traffic(tmp_path, redis, settings, issues=issues, requests_per_hour=SMALL, clock=clock) as traffic:

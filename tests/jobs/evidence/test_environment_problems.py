@@ -4,13 +4,13 @@ import pytest
 
 from integrations.environments.failure import find_decisive_line
 from integrations.results import BaseCheck, BaseState, Evidence
+from jobs.evidence.command_run import CommandRun
 from jobs.evidence.environment_problems import (
     find_base_problem,
     find_gate_problem,
     find_missing_program,
     find_setup_problem,
 )
-from jobs.evidence.gate_plan import CommandRun
 
 BASH = "bash: line 1: ruff: command not found"
 FAST, SLOW = BaseCheck(command="npm test", seconds=4.0), BaseCheck(command="npm test", seconds=60.0)

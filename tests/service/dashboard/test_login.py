@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, expect
 from integrations.errors import Rejected
 from jobs.config.settings import Settings
 from service.dashboard.app import create_app
-from service.dashboard.login import FAILURES_PER_ADDRESS, may_enter
+from service.dashboard.login import FAILURES_PER_ADDRESS
+from service.dashboard.oidc import may_enter
 from service.dashboard.password import FILE, read_password
 from tests.service.dashboard.conftest import PASSWORD
 from tests.service.dashboard.identity_provider import IdentityProvider

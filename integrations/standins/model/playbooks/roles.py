@@ -129,8 +129,21 @@ def _verdict(request: Request, own: list[Call]) -> Call:
             "not_checked": ["behaviour that no command of the contract covers"],
             "confidence": "medium" if failed else "high",
             "no_change_needed": not failed and "(empty)" in request.section("Diff"),
+            "notes": _note(request),
         },
     )
+
+
+def _note(request: Request) -> dict[str, Any]:
+    """Notes for the reviewer: the ticket, and the changed files."""
+    changed = list(dict.fromkeys(_CHANGED.findall(request.section("Diff"))))
+    first = [path for path in changed if not path.startswith("tests/")] or changed
+    return {
+        "what": f"Does what the ticket asks: {request.title}.",
+        "risk": f"Only {', '.join(changed[:3])} can behave differently." if changed else "",
+        "steps": list(request.commands().values())[:1],
+        "first": [{"path": path, "why": "the change itself"} for path in first[:2]],
+    }
 
 
 def _result(name: str, text: str, request: Request, own: list[Call]) -> dict[str, Any]:

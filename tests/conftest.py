@@ -1,0 +1,17 @@
+"""Order of the tests: the files that take longest come first, so that parallel workers end at the same time."""
+
+from __future__ import annotations
+
+import pytest
+
+SLOWEST = (
+    "journeys", "simulation", "crash", "service/test_endpoint_without_redis", "dishonest", "service/test_slow_clients",
+    "badday", "jobs/entry", "service",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(SLOWEST) if f"tests/{name}" in item.nodeid), len(SLOWEST))
+
+    items.sort(key=rank)
