@@ -112,6 +112,8 @@ NAMED_ALL_THE_SAME = {
     "jobs/config/settings.py: loopline@users.noreply.github.com",  # the author of commits: no mail is sent to it
     "jobs/evidence/tampering/paths.py: .github/workflows/**",  # files of the repository that is worked on
     "jobs/evidence/tampering/paths.py: .github/actions/**",
+    "jobs/evidence/code_owners.py: .github/CODEOWNERS",
+    "jobs/messages/pull_request_template.py: .github",
 }
 
 

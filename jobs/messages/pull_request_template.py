@@ -32,7 +32,7 @@ new-dependencies: dependencies | new dependencies | dependency changes
 read-first: note* for reviewer* | notes for the reviewer* | note* to reviewer* | reviewer notes | reviewer guid*
 read-first: review notes | review guide | review focus | where to start* | where should *
 acceptance-criteria: acceptance criteria | definition of done | done when | requirements
-ticket: issue* | ticket* | related issue* | related ticket* | linked issue* | linked ticket* | linear* | jira* | task
+ticket: issue* | ticket* | * issue | * issues | * ticket | * tickets | task | tasks | related task*
 ticket: fixes | closes | resolves | reference* | links | related links
 what-and-why: summary | description | short description | brief description | overview | purpose | what | what and why
 what-and-why: what changed | what has changed | what does * | what is * | what are * | change | changes | changes made
