@@ -200,6 +200,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
     prefix = f"loopline/{box.loop.identifier.lower()}-"
     pulls = [p.number for p in host.pulls.values() if p.state == "open" and p.branch.startswith(prefix)]
     excused = ticket_id in board.removed or "CleanUp" in ledger.refused
+    excused = excused or any("took over" in text for text in ledger.intents.values())  # its branch is a person's now
     hold("one pull request", len(pulls) <= 1 or excused, pulls)
 
 
