@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from integrations.ports.merge_rules import MissingPart, WaitingWay
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
 from integrations.values import (
@@ -230,6 +231,22 @@ class BranchPushed(CodeHostEvent):
 
 
 @value
+class PullRequestDequeued(CodeHostEvent):
+    """The pull request left the merge queue, or its auto-merge was disabled, without a merge. `reason` is the code
+    host's, in lower case, as 'ci_failure'; empty if it gives none."""
+
+    kind: Literal["PullRequestDequeued"] = "PullRequestDequeued"
+    reason: str = ""
+
+
+@value
+class MergeGroupRequested(CodeHostEvent):
+    """The merge queue asks for the checks of a merge group. `head_sha` is the group's head."""
+
+    kind: Literal["MergeGroupRequested"] = "MergeGroupRequested"
+
+
+@value
 class ChecksReported(CodeHostEvent):
     """A check, status or workflow of the code host reported on `head_sha`."""
 
@@ -246,6 +263,8 @@ AnyCodeHostEvent: TypeAlias = (
     | ReviewSubmitted
     | PullRequestCommented
     | BranchPushed
+    | PullRequestDequeued
+    | MergeGroupRequested
     | ChecksReported
 )
 
@@ -356,6 +375,25 @@ class PullRequestOpened(_Event):
 
 
 @value
+class MergeHeld(_Event):
+    """A merge was asked for and not begun: `missing` are the requirements that are not met."""
+
+    kind: Literal["MergeHeld"] = "MergeHeld"
+    generation: int
+    missing: tuple[MissingPart, ...] = ()
+
+
+@value
+class MergeWaits(_Event):
+    """The code host merges the pull request later by itself. `checks` are the names of those that it waits for."""
+
+    kind: Literal["MergeWaits"] = "MergeWaits"
+    generation: int
+    way: WaitingWay
+    checks: tuple[str, ...] = ()
+
+
+@value
 class CommandFailed(_Event):
     """A command cannot be performed and a retry would not help.
 
@@ -374,7 +412,7 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
     | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed | BaseMerged,
+    | MergeHeld | MergeWaits | CommandFailed | TimePassed | BaseMerged,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

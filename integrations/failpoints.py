@@ -5,7 +5,8 @@ reply read. The modules at the boundaries call `fail`, so that the steps between
 
 - `commit.lua`: a script of `jobs/runtime/lua`; `transcript.turn`: an entry of a run's transcript, by its kind
 - `enqueue.drive`: an RQ job, by its function; `enqueue.due`: the delayed ones
-- `linear.MoveTicket`: a GraphQL operation; `github.PUT.pulls.merge`: the fixed segments of a REST route
+- `linear.MoveTicket`, `github.graphql.Enqueue`: a GraphQL operation; `github.PUT.pulls.merge`: the fixed segments of a
+  REST route
 - `model.stream`: a model call
 - `git.push`: a git command on a repository of the host
 - `workspace.create`, `workspace.remove`, `base_tree.create`: a run's files, and the clean tree below them

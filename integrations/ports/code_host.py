@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from integrations.events import ReviewState
+from integrations.ports.merge_rules import MergeMethod, MergeRules, WaitingWay
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.values import NO_COMMIT, CommitSha
 
 
@@ -91,6 +93,9 @@ class CodeHost(Protocol):
     def fetch_pull_request(self, repository: str, number: int) -> PullRequest:
         """The current pull request."""
 
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        """The pull request with its checks, reviews and threads, in one request. Raises `NotFound`."""
+
     def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Return the open pull request from `branch`, or open one."""
 
@@ -117,9 +122,38 @@ class CodeHost(Protocol):
     def comment(self, repository: str, number: int, body: str, marker: str) -> None:
         """Comment once per `marker`, which is hidden in the body and searched for first."""
 
-    def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
-        """Merge if the head is still `sha`; returns the merge commit. Raises `Conflict` when it moved, `Rejected`
-        when it is not mergeable. Idempotent."""
+    def fetch_merge_rules(self, repository: str, number: int, base: str) -> MergeRules:
+        """The rules of the branch `base` and the merges that the repository allows."""
+
+    def merge_when_ready(
+        self,
+        repository: str,
+        number: int,
+        sha: CommitSha,
+        way: WaitingWay,
+        title: str,
+        message: str = "",
+        method: MergeMethod | None = None,
+    ) -> bool:
+        """Put the pull request into the merge queue, or let the code host merge it once its requirements are met.
+        False: they are met, so `merge` has to be called. Raises `Conflict` when the head is not `sha`. Idempotent."""
+
+    def cancel_merge(self, repository: str, number: int) -> None:
+        """Revoke `merge_when_ready`. Idempotent."""
+
+    def merge(
+        self,
+        repository: str,
+        number: int,
+        sha: CommitSha,
+        title: str,
+        message: str = "",
+        method: MergeMethod | None = None,
+    ) -> CommitSha:
+        """Merge if the head is still `sha`; returns the merge commit. Without a `message` the code host writes its own,
+        without a `method` the operator's counts.
+
+        Raises `Conflict` when the head moved, `Rejected` when it is not mergeable. Idempotent."""
 
     def delete_branch(self, repository: str, branch: str) -> None:
         """Delete the branch. Idempotent."""

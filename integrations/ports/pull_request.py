@@ -9,6 +9,9 @@ from integrations.values import NO_COMMIT, CommitSha, value
 CheckKind = Literal["check_run", "job", "status"]
 CheckConclusion = Literal["success", "failure", "pending", "neutral", "skipped", "cancelled", "timed_out", "action"]
 """'action': a person has to act on the code host before the check goes on."""
+CombinedChecks = Literal["", "success", "pending", "failure"]
+"""All checks of a commit together; empty without any."""
+Mergeable = Literal["yes", "conflict", "unknown"]
 ReviewDecision = Literal["", "approved", "changes_requested", "review_required"]
 """Of all reviews by the rules of the base branch; empty where no rule asks for reviews."""
 
@@ -91,7 +94,7 @@ class PullRequestFacts:
     title: str = ""
     body: str = ""
     author: str = ""
-    mergeable: Literal["yes", "conflict", "unknown"] = "unknown"
+    mergeable: Mergeable = "unknown"
     blocked: bool = False
     """The code host refuses a merge by a rule of the base branch."""
     behind: bool = False
@@ -99,6 +102,8 @@ class PullRequestFacts:
     """The code host refuses the merge because the head is behind."""
     review_decision: ReviewDecision = ""
     checks: tuple[HostCheck, ...] = ()
+    all_checks: CombinedChecks = ""
+    """Of all checks together, also of those that are not in `checks`."""
     reviews: tuple[HostReview, ...] = ()
     threads: tuple[ReviewThread, ...] = ()
     queued: bool = False

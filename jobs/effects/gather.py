@@ -25,6 +25,7 @@ from integrations.events import (
     Event,
     PullRequestClosed,
     PullRequestCommented,
+    PullRequestDequeued,
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
@@ -37,12 +38,14 @@ from integrations.events import (
     TicketReacted,
     TicketRemoved,
     TicketUndelegated,
+    TimePassed,
 )
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
 from jobs.effects import session_reads
 from jobs.effects.cycles import find_cycle
+from jobs.effects.pull_request_reads import read_dequeued, read_facts
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
 from jobs.loop.limit_bounds import LimitBounds, check_limits
@@ -97,6 +100,10 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return _read_push(event, world)
         case PullRequestMerged() | PullRequestClosed() | PullRequestReopened():
             return _read_pull_request(event, world)
+        case TimePassed():
+            return read_facts(event, world)
+        case PullRequestDequeued():
+            return read_dequeued(event, world)
         case RunFinished():
             return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
         case _:

@@ -17,7 +17,6 @@ from integrations.errors import NotFound, Rejected
 from integrations.events import (
     BranchPublished,
     Event,
-    PullRequestMerged,
     PullRequestOpened,
     TicketMoved,
     WorkspaceReady,
@@ -28,13 +27,13 @@ from integrations.outward import check_outward
 from integrations.ports.code_host import CodeHost, PullRequest
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, Ticket
-from jobs.effects import cleaning, sessions
+from jobs.effects import cleaning, merging, sessions
 from jobs.effects.gather import read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
-from jobs.effects.upstream import find_fork, find_moved_base, merge_base
+from jobs.effects.upstream import find_fork, merge_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
@@ -333,21 +332,6 @@ def set_status(command: c.SetStatus, ctx: Context) -> None:
     )
 
 
-def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
-    """Merge exactly the approved commit, unless the base branch has moved since the checks."""
-    if moved := find_moved_base(command, ctx):
-        return moved
-    sha = ctx.world.code_host.merge(command.repository, command.number, command.sha, command.title)
-    merged = PullRequestMerged(
-        **ctx.build_event_fields(),
-        repository=command.repository,
-        number=command.number,
-        head_sha=command.sha,
-        merge_sha=sha,
-    )
-    return (merged,)
-
-
 _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
@@ -365,8 +349,9 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.OpenPullRequest: open_pull_request,
     c.CommentOnPullRequest: comment_on_pull_request,
     c.SetStatus: set_status,
-    c.MergePullRequest: merge_pull_request,
     c.MergeBase: merge_base,
+    c.MergePullRequest: merging.merge_pull_request,
+    c.CancelMerge: merging.cancel_merge,
     c.CleanUp: cleaning.clean_up,
     c.ClosePullRequest: close_pull_request,
     c.WatchTickets: watch_tickets,

@@ -82,6 +82,7 @@ _AS_JSON = {
     "failing_checks": "pull_request.failing_checks",
     "conflicts": "upstream.conflicts",
     "escalation": "escalation",
+    "merging": "merging",
 }
 """The same for lists and objects."""
 

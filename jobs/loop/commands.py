@@ -342,8 +342,9 @@ class SetStatus:
 
 @value
 class MergePullRequest:
-    """Merge while the head is still `sha`; returns `PullRequestMerged`, or `BaseMerged` without a merge if the head of
-    `base_branch` is none of `known_bases`, with which the merge result is known to pass."""
+    """Read the facts of the pull request and the rules of its base branch, then merge while the head is still `sha`, or
+    let the code host merge it. Returns `PullRequestMerged`, `MergeWaits`, or `MergeHeld` when something is missing;
+    `BaseMerged` if the head of `base_branch` is none of `known_bases`, with which the merge result is known to pass."""
 
     kind: Literal["MergePullRequest"] = "MergePullRequest"
     generation: int
@@ -354,6 +355,17 @@ class MergePullRequest:
     branch: str = ""
     base_branch: str = ""
     known_bases: tuple[CommitSha, ...] = ()
+    body: str = ""
+    """Text of the merge commit; empty is the code host's own."""
+
+
+@value
+class CancelMerge:
+    """Take the pull request out of the merge queue, and disable its auto-merge."""
+
+    kind: Literal["CancelMerge"] = "CancelMerge"
+    repository: str
+    number: int
 
 
 @value
@@ -371,7 +383,7 @@ Command = Annotated[
     MoveTicket | PostComment | React | SetNeedsHuman | LinkPullRequest | PrepareWorkspace | StartRun | StopRun
     | Steer | Unsteer | Freeze | Thaw | PublishBranch | OpenPullRequest | CommentOnPullRequest | SetStatus
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
-    | CloseProgressComment | SetDelegate | MergeBase,
+    | CloseProgressComment | SetDelegate | CancelMerge | MergeBase,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)

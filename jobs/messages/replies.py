@@ -42,9 +42,11 @@ def changes_message(by: str, revision: int) -> str:
     return f"Working on revision {revision} as requested by {inline(by)}, on the same branch."
 
 
-def approved_message(by: str, sha: str) -> str:
-    """An approval, which is valid for one commit."""
-    return f"Approved by {inline(by)} at `{sha[:7]}`. `/merge` merges exactly that commit."
+def approved_message(by: str, sha: str, failing: Sequence[str] = ()) -> str:
+    """An approval, which is valid for one commit; `failing` are the names of its failing checks."""
+    names = ", ".join(code(name) for name in failing[:5]) + (f" and {len(failing) - 5} more" if failing[5:] else "")
+    red = f" It has failing checks: {names}." if failing else ""
+    return f"Approved by {inline(by)} at `{sha[:7]}`.{red} `/merge` merges exactly that commit."
 
 
 def approved_on_ticket_message(loop: Loop, by: str) -> str:

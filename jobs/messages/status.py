@@ -13,7 +13,7 @@ _COMMANDS = {
     "/retry <hint>": "starts again with what is there and with your hint",
     "/changes <what>": "starts another revision of the pull request",
     "/approve": "approves the commit under review",
-    "/merge": "merges the approved commit",
+    "/merge": "merges the approved commit, or lists what is missing; `/merge anyway` leaves out what is not required",
     "/accept": "accepts changes to tests and checks",
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",

@@ -22,6 +22,7 @@ from jobs.workflow import (
     escalation,
     hand_over,
     merge_result,
+    merging,
     moves,
     preflight,
     publish,
@@ -40,7 +41,8 @@ __all__ = ["Decision", "ServicePolicy", "decide"]
 
 def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
-    decision = sessions.keep_session(loop, _apply_rule(loop, event, policy))
+    decision = merging.release_merge(loop, _apply_rule(loop, event, policy))
+    decision = sessions.keep_session(loop, decision)
     return answers.continue_answering(decision, event.at, policy)
 
 
@@ -93,6 +95,10 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_pull_request_opened(loop, event, policy)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
+        case e.MergeHeld():
+            return merging.on_merge_held(loop, event)
+        case e.MergeWaits():
+            return merging.on_merge_waits(loop, event)
         case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
             return answers.on_answer_not_started(loop, event)
         case e.CommandFailed():
@@ -116,6 +122,10 @@ def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: Service
             return limit_replies(loop, decision, event.author, event.at)
         case e.BranchPushed():
             return limit_replies(loop, review.on_branch_pushed(loop, event, policy), None, event.at)
+        case e.PullRequestDequeued():
+            return merging.on_dequeued(loop, event)
+        case e.MergeGroupRequested():
+            return merging.on_merge_group_requested(loop, event)
         case e.ChecksReported():
             return review.on_checks_reported(loop, event)
         case _:

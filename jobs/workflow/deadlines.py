@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from integrations.events import TimePassed
 from jobs.loop.state import Loop
-from jobs.workflow import upstream
+from jobs.workflow import merging, upstream
 from jobs.workflow.decision import Decision, ServicePolicy
 
 
@@ -20,4 +20,6 @@ def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Deci
     """Apply the rule of each deadline that has passed."""
     if is_due(loop.upstream.due_at, event):
         return upstream.on_due(loop, event)
+    if is_due(loop.merging.due_at, event):
+        return merging.on_time_passed(loop, event)
     return Decision(loop)

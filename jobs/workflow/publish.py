@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from integrations.events import BranchPublished, CommandFailed, PullRequestOpened
 from jobs.loop.commands import LinkPullRequest, MoveTicket, OpenPullRequest, PostComment, SetNeedsHuman, SetStatus
+from jobs.loop.merge_state import MergeState
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.messages.replies import criteria_met_description, not_merged_reason
 from jobs.messages.verdict import pull_request_body, pull_request_subtitle, pull_request_title, verdict_message
@@ -59,7 +60,8 @@ def on_command_failed(loop: Loop, event: CommandFailed) -> Decision:
     if event.generation != loop.generation:
         return Decision(loop)
     if event.command == "MergePullRequest" and loop.stage is Stage.MERGING:
-        loop = replace(loop, stage=Stage.REVIEW, reason=not_merged_reason(event.reason))
+        reason = not_merged_reason(event.reason)
+        loop = replace(loop, stage=Stage.REVIEW, reason=reason, merging=MergeState())
         return Decision(loop, (PostComment(body=loop.reason),))
     needed = {"PrepareWorkspace", "MergeBase", "PublishBranch", "OpenPullRequest", "StartRun"}
     if event.command in needed and loop.stage in AT_WORK:

@@ -236,7 +236,7 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
             body=replies.approved_on_ticket_message(loop, author.name),
         )
         return approve(loop, author.name, note)
-    return merge(loop) if name == "merge" else None
+    return merge(loop, author.name, request.text) if name == "merge" else None
 
 
 def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> Decision:
@@ -289,14 +289,18 @@ def approve(loop: Loop, by: str, *commands: Command) -> Decision:
     """Record an approval of the pushed commit."""
     sha = loop.pull_request.pushed_sha
     loop = replace(loop, pull_request=replace(loop.pull_request, approved_sha=sha, approved_by=by))
-    return Decision(loop, (*commands, PostComment(body=replies.approved_message(by, sha))))
+    message = replies.approved_message(by, sha, loop.pull_request.failing_checks)
+    return Decision(loop, (*commands, PostComment(body=message)))
 
 
-def merge(loop: Loop) -> Decision:
-    """Merge the approved commit; without an approval of the pushed commit, ask for it."""
+def merge(loop: Loop, by: str = "", words: str = "") -> Decision:
+    """Merge the approved commit; without an approval of the pushed commit, ask for it. `by` is empty where an earlier
+    request goes on. `words` stand behind `/merge`: 'anyway' insists on a merge without what is not required."""
     if not loop.pull_request.approved_sha or loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
         return Decision(loop, (PostComment(body=replies.not_approved_message(loop)),))
-    loop = replace(loop, stage=Stage.MERGING, reason="")
+    insists = words.strip(" .!").lower() == "anyway" if by else loop.merging.insists
+    asked = replace(loop.merging, by=by or loop.merging.by, insists=insists)
+    loop = replace(loop, stage=Stage.MERGING, reason="", merging=asked)
     merge = MergePullRequest(
         branch=loop.workspace.branch,
         base_branch=loop.workspace.base_branch,

@@ -89,6 +89,7 @@ ONCE = {
     "sent": (
         "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
+        "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +89,12 @@ def open_board(
     *,
     issues: Sequence[object] = (),
     wrap: Callable[[linear.LinearApp], Any] = lambda app: app,
+    of_repositories: Mapping[str, object] | None = None,
     **options: Any,
 ) -> Iterator[Board]:
     """The board with further `issues`, which sends its webhooks to `webhooks`, and the world. `wrap` returns what is
-    served in place of the app; `options` are those of `create_app`."""
+    served in place of the app, `of_repositories` are further keys of each repository in the code host's seed, as its
+    rules; `options` are those of `create_app`."""
     stack = Stack(folder / "stack", 1)
     seed = stack.linear_seed()
     seed["users"] = [*cast("list[dict[str, object]]", seed["users"]), *OTHERS]
@@ -104,6 +106,8 @@ def open_board(
     board_app = serve(wrap(app))
     repositories = stack.github_seed()
     people = cast("list[dict[str, object]]", repositories["users"])
+    seeded = cast("list[dict[str, object]]", repositories["repositories"])
+    repositories = {**repositories, "repositories": [{**one, **(of_repositories or {})} for one in seeded]}
     reader = {
         **people[1],
         "login": "reader",

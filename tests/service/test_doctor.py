@@ -147,14 +147,17 @@ def test_doctor_warns_of_a_checker_with_the_makers_model(environ: dict[str, str]
     ("repository", "found"),
     [
         ({"archived": True}, "✗ GitHub, acme/tally: is archived"),
-        ({"merge_methods": ["merge"]}, "does not allow the merge method squash, so /merge is refused → set"),
+        (
+            {"merge_methods": ["merge"]},
+            "! GitHub, acme/tally: does not allow the merge method squash: /merge uses merge →",
+        ),
         (
             {"rules": [{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}]},
             "! GitHub, acme/tally, main: requires 2 approving reviews → approve",
         ),
         (
             {"rules": [{"type": "pull_request", "parameters": {"allowed_merge_methods": ["rebase"]}}]},
-            "✗ GitHub, acme/tally, main: does not allow the merge method squash → set GITHUB_MERGE_METHOD",
+            "! GitHub, acme/tally, main: does not allow the merge method squash → set GITHUB_MERGE_METHOD",
         ),
         (
             {
@@ -165,8 +168,8 @@ def test_doctor_warns_of_a_checker_with_the_makers_model(environ: dict[str, str]
             "! GitHub, acme/tally, main: requires the checks ci",
         ),
         ({"rules": [{"type": "required_signatures"}]}, "✗ GitHub, acme/tally, main: requires signed commits"),
-        ({"rules": [{"type": "merge_queue"}]}, "! GitHub, acme/tally, main: has a merge queue"),
-        ({"is_protected": True}, "! GitHub, acme/tally, main: is protected by a classic rule"),
+        ({"rules": [{"type": "merge_queue"}]}, "! GitHub, acme/tally, main: has a merge queue → /merge adds"),
+        ({"protection": {}}, "! GitHub, acme/tally, main: is protected by a classic rule"),
         (
             {"from_folder": str(EMPTY)},
             "✗ WORKFLOW.md of acme/tally: there is none on the default branch → run loopline init",

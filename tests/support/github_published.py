@@ -1,8 +1,12 @@
-"""Files that GitHub publishes on npm: descriptions of its REST API and of its webhooks, and example webhooks."""
+"""Files that GitHub publishes on npm: descriptions of its REST API, its webhooks and its GraphQL API, and example
+webhooks."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+
+from graphql import GraphQLSchema, build_schema
 
 from tests.support.npm import published_file
 
@@ -32,3 +36,14 @@ def webhook_examples() -> Path:
         "api.github.com/index.json",
         "sha512-De6U3XB6O3DtCa7bKgCMzTHdeopqqZ6SNivMYJnK65ierKL1AnNIA0tkRYCRS7lwGT792d+Ps1WbfHlso6MynQ==",
     )
+
+
+@cache
+def graphql_schema() -> GraphQLSchema:
+    """The schema of the GraphQL API. Not validated itself, which takes seconds."""
+    file = published_file(
+        "@octokit/graphql-schema@15.26.1",
+        "schema.graphql",
+        "sha512-RFDC2MpRBd4AxSRvUeBIVeBU7ojN/SxDfALUd7iVYOSeEK3gZaqR2MGOysj4Zh2xj2RY5fQAUT+Oqq7hWTraMA==",
+    )
+    return build_schema(file.read_text(encoding="utf-8"), assume_valid=True)

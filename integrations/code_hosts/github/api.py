@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -18,12 +18,10 @@ import requests
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from integrations.code_hosts.github.failures import LostReply as LostReply
+from integrations.code_hosts.github.failures import classify_error, is_web_page, wrong_endpoint
 from integrations.code_hosts.github.payloads import describe_error
 from integrations.errors import (
-    Conflict,
-    Forbidden,
-    IntegrationError,
-    NotFound,
     Rejected,
     Unauthorized,
     Unavailable,
@@ -36,7 +34,7 @@ from integrations.paging import PageBounds
 from integrations.server_time import read_time, server_clock
 from integrations.transport import OversizedResponse, find_setup_problem, mount_bounds, parse_json
 from integrations.values import clean_value
-from integrations.waits import parse_reset, parse_retry_after
+from integrations.waits import parse_reset
 
 Model = TypeVar("Model", bound=BaseModel)
 _log = structlog.get_logger(__name__)
@@ -51,9 +49,6 @@ _ROUTE_SEGMENTS = {
 _RETRIES = 3
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
-_RATE_LIMIT = ("rate limit", "abuse detection", "temporarily blocked from content creation")
-# Two responses to a merge that look final but are race conditions: https://github.com/cli/cli/issues/8092
-_MERGE_RACES = ("Base branch was modified", "Merge already in progress")
 
 
 @dataclass(frozen=True)
@@ -74,10 +69,6 @@ class Credentials(Protocol):
 
     def invalidate(self, token: str) -> bool:
         """GitHub refused `token`; returns whether another token can be requested."""
-
-
-class LostReply(Unavailable):
-    """Unknown whether the request took effect: the reply never arrived, or GitHub failed during the request."""
 
 
 def build_path(*parts: str | int) -> str:
@@ -145,17 +136,34 @@ class GitHubApi:
         """Write once and ignore the response. Raises `LostReply` when the write may have taken effect."""
         self._send_authorized(method, f"{self._url}{path}", grant, body=body)
 
+    def post_graphql(self, grant: Grant, operation: str, body: Mapping[str, Any], *, reads: bool) -> GraphQLReply:
+        """Send a document to the GraphQL endpoint; a query (`reads`) is retried like a GET. `operation` is its name.
+
+        GitHub answers with status 200 also when it refuses; `graphql` reads the errors."""
+        parts = urlsplit(self._url)
+        url = f"{parts.scheme}://{parts.netloc}{'/api' if parts.path.startswith('/api/v3') else ''}/graphql"
+        content = {"body": body, "operation": f"github.graphql.{operation}", "reads": reads}
+
+        def send() -> _Response:
+            return self._send_authorized("POST", url, grant, **content)
+
+        response = self._retry(send) if reads else send()
+        return GraphQLReply(response.data, response.reset)
+
     def close(self) -> None:
         """Close this thread's connections; those of other threads end with their threads."""
         self._thread.session.close()
 
     def _read(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Response:
+        return self._retry(lambda: self._follow(url, grant, query))
+
+    def _retry(self, read: Callable[[], _Response]) -> _Response:
         for attempt in range(_RETRIES):
             try:
-                return self._follow(url, grant, query)
+                return read()
             except LostReply:
                 time.sleep((attempt + 1) ** 2 * self._backoff)
-        return self._follow(url, grant, query)
+        return read()
 
     def _follow(self, url: str, grant: Grant, query: Mapping[str, str | int]) -> _Response:
         target = url
@@ -187,10 +195,13 @@ class GitHubApi:
         token: str,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        operation: str = "",
+        reads: bool = False,
     ) -> _Response:
         request_line = f"{method} {urlsplit(url).path}"
-        operation = name_operation(method, urlsplit(url).path)
-        if method != "GET" and not operation.endswith("access_tokens"):  # tokens are needed for reads, too
+        operation = operation or name_operation(method, urlsplit(url).path)
+        reads = reads or method == "GET"
+        if not reads and not operation.endswith("access_tokens"):  # tokens are needed for reads, too
             check_outward()
         fail(operation, "before")
         try:
@@ -206,7 +217,7 @@ class GitHubApi:
                 hooks={"response": lambda *_, **__: fail(operation, "sent")},
             )
         except OversizedResponse as error:
-            kind = Rejected if method == "GET" else LostReply
+            kind = Rejected if reads else LostReply
             raise kind(f"GitHub's response to {request_line} cannot be used: {error}") from None
         except (OSError, ValueError) as error:  # all of requests'; ValueError: a redirect to an invalid URL
             # The cause contains the request with the token; its name is enough. A slow read is not retried at once.
@@ -214,14 +225,15 @@ class GitHubApi:
                 raise WrongEndpoint(problem) from None
             if not isinstance(error, requests.RequestException | ValueError):
                 raise  # of this machine
-            slow_read = method == "GET" and isinstance(error, requests.Timeout)
+            slow_read = reads and isinstance(error, requests.Timeout)
             lost = Unavailable if slow_read else LostReply
             place = "check the network and GITHUB_API_URL"
             raise lost(f"GitHub did not answer {request_line} ({type(error).__name__}): {place}") from None
         server_clock("github").observe(response.headers, response.elapsed.total_seconds())
-        if failed := classify_error(response, request_line, self._credentials.settings, read_time(response.headers)):
+        now = read_time(response.headers)
+        if failed := classify_error(response, request_line, self._credentials.settings, now):
             raise hide_secret(failed, token)
-        parsed = _parse_response(response, request_line)
+        parsed = _parse_response(response, request_line, now)
         fail(operation, "done")
         return parsed
 
@@ -239,105 +251,34 @@ class _Bearer(requests.auth.AuthBase):
 
 
 @dataclass(frozen=True)
+class GraphQLReply:
+    """The body of a reply, and the seconds until the rate limit is reset, None where GitHub does not show it."""
+
+    body: Any
+    reset: float | None = None
+
+
+@dataclass(frozen=True)
 class _Response:
     """The parsed response: JSON, the next page's URL, or the target of a redirect."""
 
     data: Any = None
     next_page: str = ""
     moved_to: str = ""
+    reset: float | None = None
 
 
-def _parse_response(response: requests.Response, request_line: str) -> _Response:
+def _parse_response(response: requests.Response, request_line: str, now: float) -> _Response:
     if response.status_code in _REDIRECTS:
         return _Response(moved_to=response.headers.get("Location", "?"))
-    if response.request.method == "GET" and _is_web_page(response):
-        raise _wrong_endpoint(response, request_line)
+    if response.request.method == "GET" and is_web_page(response):
+        raise wrong_endpoint(response, request_line)
     try:
         data = parse_json(response.content) if response.content else None
     except ValueError:
         raise LostReply(f"GitHub's response to {request_line} is not JSON") from None
-    return _Response(data=data, next_page=response.links.get("next", {}).get("url", ""))
-
-
-def classify_error(
-    response: requests.Response, request_line: str, settings: str, now: float
-) -> IntegrationError | None:
-    """The exception for an error response; None for a success. `now` is in Unix seconds.
-
-    Source: https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api"""
-    status = response.status_code
-    if status < 300 or (status in _REDIRECTS and response.request.method == "GET"):
-        return None
-    if status == 408 or status >= 500:
-        return LostReply(f"GitHub failed at {request_line} with status {status}")
-    message = _read_message(response)
-    if (wait := _seconds_until_retry(response, message, now)) is not None:
-        return Unavailable(f"GitHub rate limit exceeded at {request_line}: {message}", wait)
-    if status in (403, 404, 405, 410) and _is_web_page(response):
-        return _wrong_endpoint(response, request_line)
-    match status:
-        case 401:
-            return Unauthorized(f"GitHub refuses the credentials at {request_line}: renew {settings}")
-        case 403:
-            needed = response.headers.get("X-Accepted-GitHub-Permissions", "")
-            fix = f"permission needed: {needed or 'not specified by GitHub'} (see {settings})"
-            return Forbidden(f"GitHub forbids {request_line}: {message}; {fix}", needed)
-        case 404 | 410:
-            return NotFound(f"GitHub has no {request_line}, or Loopline has no access: {message}")
-        case 405 | 409 if message.startswith(_MERGE_RACES):
-            return Unavailable(f"GitHub cannot {request_line} now: {message}", 5.0)
-        case 409:
-            return Conflict(f"GitHub refuses {request_line}: {message}")
-    if status in _REDIRECTS:
-        return Rejected(f"GitHub moved the target of {request_line}: set the repository's new name")
-    return Rejected(f"GitHub refuses {request_line}: {message}")
-
-
-def _is_web_page(response: requests.Response) -> bool:
-    return response.headers.get("Content-Type", "").lower().startswith("text/html")
-
-
-def _wrong_endpoint(response: requests.Response, request_line: str) -> WrongEndpoint:
-    return WrongEndpoint(
-        f"GITHUB_API_URL does not answer as GitHub's API (a web page with HTTP {response.status_code} for "
-        f"{request_line}): set it to the API's root, https://api.github.com or https://HOST/api/v3"
-    )
-
-
-def _seconds_until_retry(response: requests.Response, message: str, now: float) -> float | None:
-    """Seconds until the rate limit allows a retry; None when this is not a rate limit.
-
-    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
-    if response.status_code not in (403, 429):
-        return None
-    headers = response.headers
-    if (seconds := parse_retry_after(headers, now)) is not None:
-        return seconds
-    reset = parse_reset(headers.get("X-RateLimit-Reset"), now)
-    if headers.get("X-RateLimit-Remaining") == "0" and reset is not None:
-        return reset + 1
-    is_limit = any(phrase in message.lower() for phrase in _RATE_LIMIT)
-    return 60.0 if is_limit or response.status_code == 429 else None
-
-
-def _read_message(response: requests.Response) -> str:
-    """GitHub's error message in one line of at most 300 characters."""
-    try:
-        body = parse_json(response.content)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return f"status {response.status_code}"
-    errors = body.get("errors")
-    details = [_format_detail(error) for error in errors] if isinstance(errors, list) else []
-    message = str(body.get("message") or f"status {response.status_code}")
-    return " ".join("; ".join([message, *details]).split())[:300]
-
-
-def _format_detail(error: Any) -> str:
-    if not isinstance(error, dict):
-        return str(error)
-    return str(error.get("message") or f"{error.get('resource')}.{error.get('field')} {error.get('code')}")
+    reset = parse_reset(response.headers.get("X-RateLimit-Reset"), now)
+    return _Response(data=data, next_page=response.links.get("next", {}).get("url", ""), reset=reset)
 
 
 def _validate(model: type[Model], data: Any, path: str) -> Model:

@@ -16,10 +16,15 @@ from integrations.code_hosts.github import deliveries as deliveries
 from integrations.code_hosts.github import payloads as payloads
 from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path
 from integrations.code_hosts.github.app import AppCredentials, AppJwt, InstallationTokens, PersonalToken
+from integrations.code_hosts.github.facts import fetch_facts
+from integrations.code_hosts.github.graphql import GraphQL
+from integrations.code_hosts.github.merging import MergeText, Merging
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.code_host import COMMENT_MARK, GitCredentials, PullRequest, Repository, Review
+from integrations.ports.merge_rules import MergeMethod, MergeRules, WaitingWay
+from integrations.ports.pull_request import PullRequestFacts
 from integrations.texts import cut
-from integrations.values import NO_COMMIT, CommitSha
+from integrations.values import CommitSha
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
 _PULLS = (("contents", "read"), ("pull_requests", "write"))
@@ -28,7 +33,6 @@ _CHECKS = (("checks", "write"),)
 _CONTENTS = (("contents", "write"),)
 _HOOKS = (("repository_hooks", "write"),)
 _NEEDED_BY_APP = {"contents": "write", "pull_requests": "write", "checks": "write"}
-_MERGE = (("contents", "write"), ("pull_requests", "write"))
 
 # GitHub's limits in characters: https://docs.github.com/en/rest, and its answers to longer values
 _DESCRIPTION_LIMIT = 140
@@ -63,8 +67,9 @@ class GitHub:
         self._as_app = app is not None
         self._credentials = InstallationTokens(url, app) if app else PersonalToken(token)
         self._api = GitHubApi(url, self._credentials, backoff)
+        self._graph = GraphQL(self._api)
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
-        self._merge_method = merge_method
+        self._merging = Merging(self._api, self._graph, merge_method)
 
     def __repr__(self) -> str:
         return f"GitHub({self._url!r}, as {'an App' if self._as_app else 'a person'})"
@@ -133,6 +138,9 @@ class GitHub:
         where = build_path("repos", repository, "pulls", number)
         return _to_pull_request(self._api.get(payloads.PullRequest, Grant(repository, _READ), where))
 
+    def fetch_facts(self, repository: str, number: int) -> PullRequestFacts:
+        return fetch_facts(self._graph, repository, number)
+
     def open_pull_request(self, repository: str, branch: str, base: str, title: str, body: str) -> PullRequest:
         """Return the open pull request from `branch`, or open one. Raises `Rejected` when there is nothing to merge."""
         if existing := self._find_open_pull_request(repository, branch):
@@ -167,24 +175,38 @@ class GitHub:
             if self.fetch_pull_request(repository, number).state == "open":
                 raise
 
-    def merge(self, repository: str, number: int, sha: CommitSha, title: str) -> CommitSha:
+    def fetch_merge_rules(self, repository: str, number: int, base: str) -> MergeRules:
+        return self._merging.fetch_rules(repository, number, base)
+
+    def merge(
+        self,
+        repository: str,
+        number: int,
+        sha: CommitSha,
+        title: str,
+        message: str = "",
+        method: MergeMethod | None = None,
+    ) -> CommitSha:
         """Merge if the head is still `sha`; returns the merge commit.
 
         Idempotent: for a merged pull request the commit comes from its history, and is empty when that has none. Raises
         `Conflict` when the head moved, `Rejected` when it is not mergeable."""
-        where = build_path("repos", repository, "pulls", number, "merge")
-        wanted = {"sha": sha, "merge_method": self._merge_method, "commit_title": cut(title, _TITLE_LIMIT)}
-        try:
-            return self._api.send(payloads.Merged, Grant(repository, _MERGE), "PUT", where, wanted).sha
-        except (Rejected, LostReply):
-            if not self.fetch_pull_request(repository, number).merged:
-                raise
-        where = build_path("repos", repository, "issues", number, "events")
-        history = self._api.paginate(payloads.IssueEvent, Grant(repository, _READ), where)
-        try:
-            return next((event.commit_id for event in history if event.event == "merged"), NO_COMMIT)
-        except Rejected:  # the merge itself has succeeded
-            return NO_COMMIT
+        return self._merging.merge(repository, number, sha, MergeText(title, message, method))
+
+    def merge_when_ready(
+        self,
+        repository: str,
+        number: int,
+        sha: CommitSha,
+        way: WaitingWay,
+        title: str,
+        message: str = "",
+        method: MergeMethod | None = None,
+    ) -> bool:
+        return self._merging.wait(repository, number, sha, way, MergeText(title, message, method))
+
+    def cancel_merge(self, repository: str, number: int) -> None:
+        self._merging.cancel(repository, number)
 
     def _find_open_pull_request(self, repository: str, branch: str) -> PullRequest | None:
         found = self.find_pull_request(repository, branch)

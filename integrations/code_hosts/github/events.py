@@ -7,6 +7,7 @@ and in its review: only the review becomes an event, and `jobs.effects.gather` r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypedDict
@@ -18,8 +19,10 @@ from integrations.events import (
     BranchPushed,
     ChecksReported,
     Event,
+    MergeGroupRequested,
     PullRequestClosed,
     PullRequestCommented,
+    PullRequestDequeued,
     PullRequestMerged,
     PullRequestReopened,
     ReviewSubmitted,
@@ -28,6 +31,8 @@ from integrations.values import NO_COMMIT, CommitSha, Person
 
 _BRANCH = "refs/heads/"
 _PASSING = {"success", "neutral", "skipped"}
+_MERGED_REASONS = {"MERGE", "ALREADY_MERGED"}
+_GROUP = re.compile(r"/pr-(\d{1,10})-[0-9a-f]{40}$")
 
 
 class _Envelope(github.Payload):
@@ -37,7 +42,24 @@ class _Envelope(github.Payload):
 
 
 class _PullRequestEvent(_Envelope):
+    """`reason` is that of 'dequeued' and 'auto_merge_disabled'."""
+
     pull_request: github.PullRequest
+    reason: github.Text = ""
+
+
+class _GroupHead(github.Payload):
+    timestamp: AwareDatetime | None = None
+
+
+class _MergeGroup(github.Payload):
+    head_sha: CommitSha
+    head_ref: str
+    head_commit: _GroupHead = _GroupHead()
+
+
+class _MergeGroupEvent(_Envelope):
+    merge_group: _MergeGroup
 
 
 class _ReviewEvent(_PullRequestEvent):
@@ -112,6 +134,8 @@ def _translate_pull_request(body: Any, event_id: str) -> list[Event]:
             return [PullRequestClosed(**fields, by=by)]
         case "reopened":
             return [PullRequestReopened(**fields)]
+        case "dequeued" | "auto_merge_disabled" if event.reason.upper() not in _MERGED_REASONS:
+            return [PullRequestDequeued(**fields, reason=event.reason.lower())]
     return []
 
 
@@ -141,6 +165,18 @@ def _translate_issue_comment(body: Any, event_id: str) -> list[Event]:
         return []
     fields = _build_fields(event, event_id, event.comment.created_at, number=event.issue.number)
     return [_build_comment_event(fields, event.comment)]
+
+
+def _translate_merge_group(body: Any, event_id: str) -> list[Event]:
+    """A merge group has the number of its last pull request in its branch, as 'gh-readonly-queue/main/pr-7-<sha>'."""
+    event = _MergeGroupEvent.model_validate(body)
+    found = _GROUP.search(event.merge_group.head_ref)
+    if event.action != "checks_requested" or found is None:
+        return []
+    group = event.merge_group
+    at = group.head_commit.timestamp
+    fields = _build_fields(event, event_id, at, number=int(found[1]), head_sha=group.head_sha)
+    return [MergeGroupRequested(**fields)]
 
 
 def _translate_push(body: Any, event_id: str) -> list[Event]:
@@ -254,6 +290,7 @@ TRANSLATORS: Mapping[str, Callable[[Any, str], list[Event]]] = {
     "check_run": _translate_check_run,
     "check_suite": _translate_check_suite,
     "issue_comment": _translate_issue_comment,
+    "merge_group": _translate_merge_group,
     "pull_request": _translate_pull_request,
     "pull_request_review": _translate_review,
     "pull_request_review_comment": _translate_review_comment,

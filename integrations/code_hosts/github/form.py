@@ -14,11 +14,13 @@ PERMISSIONS = {
     "issues": "write",
     "actions": "read",
     "statuses": "read",
+    "merge_queues": "read",
 }
-"""Of an App. GitHub offers the event `workflow_run` only with actions, `status` only with statuses."""
+"""Of an App. GitHub offers the event `workflow_run` only with actions, `status` with statuses, `merge_group` with merge
+queues."""
 EVENTS = (
     *("pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment"),
-    *("check_run", "check_suite", "workflow_run", "status", "push"),
+    *("check_run", "check_suite", "workflow_run", "status", "push", "merge_group"),
 )
 APP = "app"
 

@@ -220,6 +220,27 @@ class Merged(Payload):
     sha: CommitSha
 
 
+class RequiredCheck(Payload):
+    context: str
+
+
+class RuleParameters(Payload):
+    """Parameters of the rules that a merge has to meet."""
+
+    allowed_merge_methods: tuple[str, ...] | None = None
+    required_approving_review_count: int = 0
+    required_review_thread_resolution: bool = False
+    required_status_checks: tuple[RequiredCheck, ...] = ()
+    strict_required_status_checks_policy: bool = False
+
+
+class BranchRule(Payload):
+    """One rule of a branch, of any ruleset; most types have no parameters."""
+
+    type: str
+    parameters: RuleParameters | None = None
+
+
 class IssueEvent(Payload):
     """An event of an issue or pull request; for 'merged', `commit_id` is the merge commit."""
 

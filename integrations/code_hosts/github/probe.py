@@ -166,7 +166,8 @@ class Probe:
             yield found_warning(subject, f"the App gets no events {', '.join(unsent)}", "select them in its settings")
 
     def _probe_merge(self, subject: str, found: _Details) -> Iterator[Finding]:
-        """Whether the repository allows the configured merge method. GitHub omits the fields for some credentials."""
+        """Whether the repository allows the configured merge method; `/merge` uses another one if it does not. GitHub
+        omits the fields for some credentials."""
         allowed = {
             "squash": found.allow_squash_merge,
             "merge": found.allow_merge_commit,
@@ -174,8 +175,8 @@ class Probe:
         }
         if allowed[self._merge_method] is False:
             others = ", ".join(method for method, is_allowed in allowed.items() if is_allowed)
-            text = f"does not allow the merge method {self._merge_method}, so /merge is refused"
-            yield found_problem(subject, text, f"set GITHUB_MERGE_METHOD to one of: {others}")
+            text = f"does not allow the merge method {self._merge_method}: /merge uses {others}"
+            yield found_warning(subject, text, f"set GITHUB_MERGE_METHOD to one of: {others}")
 
     def _probe_rules(self, subject: str, name: str, branch: str) -> Iterator[Finding]:
         """Rules of the default branch that refuse a push or a merge of Loopline."""
@@ -206,18 +207,19 @@ class Probe:
                 methods = given.get("allowed_merge_methods") or [self._merge_method]
                 if self._merge_method not in methods:
                     fix = f"set GITHUB_MERGE_METHOD to one of: {', '.join(map(str, methods))}"
-                    yield found_problem(subject, f"does not allow the merge method {self._merge_method}", fix)
+                    yield found_warning(subject, f"does not allow the merge method {self._merge_method}", fix)
             case "required_status_checks":
                 checks = [str(one.get("context")) for one in given.get("required_status_checks") or ()]
-                yield found_warning(
-                    subject, f"requires the checks {cut(', '.join(checks), 200)}", "/merge is refused until they pass"
-                )
+                text = f"requires the checks {cut(', '.join(checks), 200)}"
+                yield found_warning(subject, text, "/merge lists those that have not passed, or uses auto-merge")
             case "required_signatures" if not self._scope.signs_commits:
                 yield found_problem(subject, "requires signed commits", "set LOOPLINE_SIGNING_KEY_FILE")
             case "required_linear_history" if self._merge_method == "merge":
-                yield found_problem(subject, "requires a linear history", "set GITHUB_MERGE_METHOD to squash or rebase")
+                text = "requires a linear history: /merge squashes or rebases"
+                yield found_warning(subject, text, "set GITHUB_MERGE_METHOD to squash or rebase")
             case "merge_queue":
-                yield found_warning(subject, "has a merge queue, so /merge is refused", "merge on GitHub, in the queue")
+                fix = "/merge adds the pull request to it; required checks have to run on merge groups too"
+                yield found_warning(subject, "has a merge queue", fix)
 
     def _probe_hooks(self, name: str) -> Finding:
         """The repository's webhook to Loopline, and its deliveries."""

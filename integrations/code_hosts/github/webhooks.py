@@ -105,6 +105,7 @@ _KEYS: Mapping[str, frozenset[str]] = {
     "check_run": frozenset({"check_run", "action"}),
     "check_suite": frozenset({"check_suite", "action"}),
     "workflow_run": frozenset({"workflow_run", "workflow"}),
+    "merge_group": frozenset({"merge_group", "action"}),
 }
 
 # All other events of @octokit/openapi-webhooks 12.1.0 and @octokit/webhooks-examples 7.6.1.
@@ -113,7 +114,7 @@ _OTHERS = """
     custom_property_values delete dependabot_alert deploy_key deployment deployment_protection_rule deployment_review
     deployment_status discussion discussion_comment fork github_app_authorization gollum installation
     installation_repositories installation_target issue_dependencies issues label marketplace_purchase member membership
-    merge_group meta milestone org_block organization package page_build personal_access_token_request ping project
+    meta milestone org_block organization package page_build personal_access_token_request ping project
     project_card project_column projects_v2 projects_v2_item projects_v2_status_update public pull_request_review_thread
     registry_package release repository repository_advisory repository_dispatch repository_import repository_ruleset
     repository_vulnerability_alert secret_scanning_alert secret_scanning_alert_location secret_scanning_scan

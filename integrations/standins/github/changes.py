@@ -144,6 +144,8 @@ def _read_hunks(body: str) -> Iterator[Line]:
         new += mark in "+ "
 
 
+DECISIVE = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
+"""States of reviews that a later comment does not supersede."""
 Combined = Literal["none", "pending", "success", "failure"]
 
 
@@ -172,5 +174,5 @@ def combined_state(store: Store, repository: str, sha: str) -> Combined:
 
 def review_decisions(reviews: Sequence[Review]) -> dict[str, str]:
     """The decision of each reviewer; a later comment does not revoke an approval or a request for changes."""
-    judged = [one for one in reviews if one.state in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")]
+    judged = [one for one in reviews if one.state in DECISIVE]
     return {one.author: one.state for one in judged}

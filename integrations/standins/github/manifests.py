@@ -26,6 +26,7 @@ EVENT_NEEDS = {
     "workflow_run": "actions",
     "status": "statuses",
     "push": "contents",
+    "merge_group": "merge_queues",
 }
 """The permission, at least read, without which GitHub does not offer an event."""
 FIRST_APP = 1_000

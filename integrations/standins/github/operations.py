@@ -19,6 +19,7 @@ from integrations.standins.github.pushes import Aftermath
 from integrations.standins.github.records import Pull
 from integrations.standins.github.seed import ROLES, Role
 from integrations.standins.github.shapes.view import View
+from integrations.standins.github.waiting import settle
 
 READING = ("GET", "HEAD")
 
@@ -147,6 +148,7 @@ def perform(hub: Hub, actor: Actor, name: str, request: Request) -> Reply:
         reply = row.handler(call)
         if row.method not in READING:
             hub.log.append(actor.login, name, {**request.params, **request.input}, _result(reply.body))
+            settle(call.view)
     return reply
 
 

@@ -23,9 +23,11 @@ from integrations.standins.github.changes import (
 from integrations.standins.github.hub import Hub, Repository
 from integrations.standins.github.operations import Request, perform
 from integrations.standins.github.problems import Problem, not_found
+from integrations.standins.github.protection import list_violations
 from integrations.standins.github.records import IssueComment, Pull, Review, ReviewComment
 from integrations.standins.github.rest import base_url
 from integrations.standins.github.seed import ROLES
+from integrations.standins.github.waiting import describe_waiting
 from integrations.standins.markdown import to_html
 
 COOKIE = "github_person"
@@ -172,6 +174,8 @@ def _pull_page(hub: Hub, name: str, number: int, problem: Problem | None = None)
             pull=pull,
             changes=changes(repository, pull),
             mergeable=mergeable(repository, pull),
+            waits=describe_waiting(hub, pull),
+            violations=list(list_violations(hub, repository, pull)) if pull.state == "open" else [],
             may_write=ROLES.index(role) >= ROLES.index("write"),
             timeline=_timeline(hub, pull, reviews),
             line_comments=_line_comments(hub, pull),

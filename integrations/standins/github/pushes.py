@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.standins.github.hub import Repository, now
-from integrations.standins.github.records import Pull
+from integrations.standins.github.protection import protection_of
+from integrations.standins.github.records import Pull, Review
 from integrations.standins.github.shapes.pulls import pull_request
 from integrations.standins.github.shapes.view import View
 from integrations.standins.github.webhooks import Webhooks
@@ -74,9 +75,19 @@ class Aftermath:
                 continue
             base = self.repository.git.head(pull.base)
             pull.head_sha, pull.base_sha, pull.updated_at = update.new, base or pull.base_sha, now()
+            pull.pushed_by = self.sender
+            self._dismiss_stale(pull)
             self.repository.git.set_ref(f"refs/pull/{pull.number}/head", update.new)
             self.view.hub.store.put(pull)
             self.emit_pull("synchronize", pull, before=update.old, after=update.new)
+
+    def _dismiss_stale(self, pull: Pull) -> None:
+        """Dismiss the approvals of earlier heads where a rule asks for it. Sends no webhook here."""
+        if protection_of(self.repository, pull.base).dismisses_stale:
+            for review in self.view.hub.store.all(Review, repository=pull.repository, number=pull.number):
+                if review.state == "APPROVED":
+                    review.state = "DISMISSED"
+                    self.view.hub.store.put(review)
 
     def _pulls_into(self, base: str) -> None:
         """A head that the base branch contains counts as merged."""

@@ -49,6 +49,10 @@ class Pull(OnPull):
     merged_at: str | None = None
     merged_by: str | None = None
     merge_commit_sha: str | None = None
+    draft: bool = False
+    pushed_by: str = ""
+    auto_merge: dict[str, str] | None = None
+    """enabled_by, enabled_at, merge_method, commit_title and commit_message; None while auto-merge is off."""
 
 
 @dataclass
@@ -84,6 +88,9 @@ class ReviewComment(Record):
     line: int
     position: int
     created_at: str
+    in_reply_to: int = 0
+    """The first comment of its thread; 0 for the first one, whose `resolved_by` is a login once it is resolved."""
+    resolved_by: str = ""
 
 
 @dataclass
@@ -135,6 +142,26 @@ class Delivery(Record):
 
 
 @dataclass
+class QueueEntry(Record):
+    """A pull request in the merge queue. `group_sha` is the merge commit on which its checks have to pass, at
+    `group_ref`. `outcome` is GitHub's reason for its removal, '' while it is in the queue."""
+
+    repository: str
+    number: int
+    head_sha: str
+    enqueuer: str
+    enqueued_at: str
+    base_sha: str = ""
+    group_sha: str = ""
+    outcome: str = ""
+
+    @property
+    def group_branch(self) -> str:
+        """The branch of the merge group, below gh-readonly-queue."""
+        return f"pr-{self.number}-{self.base_sha}"
+
+
+@dataclass
 class Hook(Record):
     """A repository's webhook that was created over the API. `events` has '*' for all."""
 
@@ -146,7 +173,8 @@ class Hook(Record):
 
 
 KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook)
+    kind.__name__: kind
+    for kind in (Pull, IssueComment, Review, ReviewComment, Status, CheckRun, Delivery, Hook, QueueEntry)
 }
 
 

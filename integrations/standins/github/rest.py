@@ -55,15 +55,15 @@ def _answer(hub: Hub, row: Operation, params: Mapping[str, str]) -> Response:
     actor = ANONYMOUS
     try:
         actor = hub.gate.from_header(request.headers.get("Authorization"))
-        _check_headers()
+        check_headers()
         if fault := hub.faults.take([row.name], BEFORE):
-            raise _refusal(fault)
+            raise find_refusal(fault)
         response = _response(perform(hub, actor, row.name, Request(params, _input(row), request.args, base_url())))
         if hub.faults.take([row.name], AFTER):
             drop_connection(request.environ)
     except Problem as problem:
         response = problem_response(problem)
-    return _with_headers(response, hub, actor, row)
+    return with_headers(response, hub, actor, "rate" if row.path == "/rate_limit" else "core")
 
 
 def base_url() -> str:
@@ -76,7 +76,8 @@ def problem_response(problem: Problem) -> Response:
     return _json(problem.body, problem.status, problem.headers)
 
 
-def _refusal(fault: Fault) -> Problem:
+def find_refusal(fault: Fault) -> Problem:
+    """The answer in place of an operation with a fault."""
     if fault.kind == "502":
         return Problem(502, "Server Error")
     reset = int(time.time()) + (int(fault.seconds) or 60)
@@ -84,7 +85,8 @@ def _refusal(fault: Fault) -> Problem:
     return Problem(403, "API rate limit exceeded for user ID 1.", headers=headers)
 
 
-def _check_headers() -> None:
+def check_headers() -> None:
+    """Raise `Problem` without a user agent, or for another version of the API."""
     if not request.headers.get("User-Agent"):
         raise Problem(403, NO_USER_AGENT)
     version = request.headers.get("X-GitHub-Api-Version", API_VERSION)
@@ -134,12 +136,13 @@ def _cut(items: list[Any]) -> tuple[list[Any], Mapping[str, str]]:
     return rest[:size], link
 
 
-def _with_headers(response: Response, hub: Hub, actor: Actor, row: Operation) -> Response:
-    if row.path != "/rate_limit":
+def with_headers(response: Response, hub: Hub, actor: Actor, resource: str) -> Response:
+    """Add GitHub's headers; 'rate', the rate limit itself, is not counted."""
+    if resource != "rate":
         hub.count(actor.key)
     for name, value in hub.rate(actor.key).items():
         response.headers.setdefault(f"x-ratelimit-{name}", str(value))
-    response.headers["x-ratelimit-resource"] = "core"
+    response.headers["x-ratelimit-resource"] = "graphql" if resource == "graphql" else "core"
     response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex.upper()
     response.headers["X-GitHub-Api-Version-Selected"] = API_VERSION
     return response

@@ -14,10 +14,10 @@ ROLES: tuple[Role, ...] = ("none", "read", "write", "admin")
 FIRST_COMMIT = "2026-01-01T00:00:00Z"
 DEFAULT_EVENTS = [
     *("issue_comment", "pull_request", "pull_request_review", "pull_request_review_comment", "push", "status"),
-    *("check_run", "check_suite", "workflow_run"),
+    *("check_run", "check_suite", "workflow_run", "merge_group"),
 ]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses")
-ALL_PERMISSIONS = {"metadata": "read", "actions": "read", **dict.fromkeys(WRITABLE, "write")}
+ALL_PERMISSIONS = {"metadata": "read", "actions": "read", "merge_queues": "read", **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):
@@ -62,6 +62,20 @@ class App(Strict):
         return f"{self.slug}[bot]"
 
 
+class BranchProtection(Strict):
+    """Classic protection of the default branch; administrators alone can read it in GitHub's REST API."""
+
+    required_approving_review_count: int = 0
+    dismiss_stale_reviews: bool = False
+    require_last_push_approval: bool = False
+    required_conversation_resolution: bool = False
+    required_linear_history: bool = False
+    contexts: list[str] = []
+    """The required checks."""
+    strict: bool = False
+    """Whether the head has to contain the current base."""
+
+
 class SeededRepository(Strict):
     """A repository; `from_folder` has the files of the first commit."""
 
@@ -73,7 +87,8 @@ class SeededRepository(Strict):
     merge_methods: list[Literal["squash", "merge", "rebase"]] = ["squash", "merge", "rebase"]
     rules: list[dict[str, Any]] = []
     """Rules of the default branch, as `GET .../rules/branches/{branch}` has them, without their source."""
-    is_protected: bool = False
+    protection: BranchProtection | None = None
+    allow_auto_merge: bool = False
     archived: bool = False
 
 

@@ -10,6 +10,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from integrations.standins.github import lfs, manifests, pages, rest, smart_http
+from integrations.standins.github.graphql import endpoint
 from integrations.standins.github.hub import Hub
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.seed import Seed
@@ -38,7 +39,7 @@ def create_app(
     home.mkdir(parents=True, exist_ok=True)
     app.hub = Hub(home.resolve(), Seed.model_validate(seed), beside or Path.cwd(), webhook)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    for edge in (rest, smart_http, lfs, manifests, pages):
+    for edge in (rest, endpoint, smart_http, lfs, manifests, pages):
         app.register_blueprint(edge.blueprint(app.hub))
     add_controls(app, app.hub.log.entries, app.hub.faults, (*rest.BEFORE, *rest.AFTER, *WEBHOOK_FAULTS))
     app.register_error_handler(HTTPException, _no_such_page)

@@ -19,6 +19,7 @@ from integrations.standins.github.pushes import Aftermath, Update
 from integrations.standins.github.rest import AFTER, BEFORE, base_url
 from integrations.standins.github.seed import ROLES
 from integrations.standins.github.shapes.view import View
+from integrations.standins.github.waiting import settle
 from integrations.standins.wire import drop_connection
 
 PUSH = "git-receive-pack"
@@ -109,7 +110,9 @@ def _push(exchange: Exchange) -> Response:
         moved = [{"ref": one.ref, "old": one.old, "new": one.new} for one in updates]
         with hub.lock:
             hub.log.append(login, exchange.name, {"repository": exchange.repository.name}, moved)
-            Aftermath(View(hub, base_url()), exchange.repository, login, (exchange.name,)).of(updates)
+            view = View(hub, base_url())
+            Aftermath(view, exchange.repository, login, (exchange.name,)).of(updates)
+            settle(view)
     return response
 
 

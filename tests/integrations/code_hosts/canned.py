@@ -38,6 +38,20 @@ def delivery(number: int, guid: str = "g", **changes: Any) -> dict[str, Any]:
 HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhooks/github"}}
 
 
+FACTS = {
+    "id": "PR_7",
+    "number": 7,
+    "url": "https://github.com/o/r/pull/7",
+    "state": "OPEN",
+    "headRefName": BRANCH,
+    "headRefOid": SHA,
+    "baseRefName": "main",
+    "baseRefOid": SHA,
+    "mergeable": "MERGEABLE",
+    "mergeStateStatus": "CLEAN",
+}
+
+
 # One successful response for each route of the adapter; there is no pull request, comment, status or check yet.
 ANSWERS = {
     "GET /repos/o/r": Answer(body=REPOSITORY),
@@ -48,6 +62,8 @@ ANSWERS = {
     "GET /repos/o/r/pulls/7": Answer(body=pull()),
     "PATCH /repos/o/r/pulls/7": Answer(body=pull()),
     "PUT /repos/o/r/pulls/7/merge": Answer(body={"sha": "c" * 40, "merged": True}),
+    "GET /repos/o/r/rules/branches/main": Answer(body=[]),
+    "POST /graphql": Answer(body={"data": {"repository": {"pullRequest": FACTS}}}),
     "GET /repos/o/r/pulls/7/reviews": Answer(body=[]),
     "GET /repos/o/r/pulls/7/comments": Answer(body=[]),
     "GET /repos/o/r/issues/7/comments": Answer(body=[]),

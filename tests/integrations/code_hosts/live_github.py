@@ -23,15 +23,16 @@ PEOPLE = {"loopline-dev": "write", "ada": "write", "eve": "read"}
 class LiveGitHub:
     """The stand-in below `home`, with `repositories` repositories of equal content.
 
-    People's tokens are 'pat-' and their login; webhooks go to `webhook` if it is set."""
+    People's tokens are 'pat-' and their login; webhooks go to `webhook` if it is set. `of_repository` are further keys
+    of each seeded repository, as `rules`."""
 
-    def __init__(self, home: Path, repositories: int = 1, webhook: Webhook | None = None) -> None:
+    def __init__(self, home: Path, repositories: int = 1, webhook: Webhook | None = None, **of_repository: Any) -> None:
         self.repositories = [f"octo/calc-{number}" for number in range(repositories)]
         self._key, public = key_pair(home)
         (home / "files").mkdir()
         (home / "files" / "calc.py").write_text("def add(a, b):\n    return a + b\n")
         self._home = home / "github"
-        app = create_app(self._home, _seed(self.repositories, public, home / "files"), webhook=webhook)
+        app = create_app(self._home, _seed(self.repositories, public, home / "files", of_repository), webhook=webhook)
         self._settle = app.hub.sender.settle
         self._served = serve(app)
         self.url = self._served.url
@@ -101,7 +102,7 @@ def git(*arguments: str, cwd: str) -> str:
     return ran.stdout.strip()
 
 
-def _seed(repositories: list[str], public_key_file: Path, files: Path) -> dict[str, Any]:
+def _seed(repositories: list[str], public_key_file: Path, files: Path, of_repository: dict[str, Any]) -> dict[str, Any]:
     installation = {"id": 7, "account": "octo", "repositories": repositories}
     return {
         "users": [
@@ -111,7 +112,7 @@ def _seed(repositories: list[str], public_key_file: Path, files: Path) -> dict[s
         "apps": [
             {"id": 42, "slug": "loopline", "public_key_file": str(public_key_file), "installations": [installation]}
         ],
-        "repositories": [{"name": name, "from_folder": str(files)} for name in repositories],
+        "repositories": [{"name": name, "from_folder": str(files), **of_repository} for name in repositories],
     }
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, classify_error, name_operation
+from integrations.code_hosts.github.api import GitHubApi, Grant, LostReply, build_path, name_operation
 from integrations.code_hosts.github.app import PersonalToken
+from integrations.code_hosts.github.failures import classify_error
 from integrations.code_hosts.github.payloads import Ref, Repository
 from integrations.errors import (
     Conflict,

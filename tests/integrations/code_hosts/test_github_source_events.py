@@ -50,6 +50,7 @@ def translated(name: str) -> Event:
 EXPECTED = {
     ("check_run", "completed"): "ChecksReported",
     ("check_suite", "completed"): "ChecksReported",
+    ("merge_group", "checks_requested"): "MergeGroupRequested",
     ("pull_request", "closed"): "PullRequestClosed",
     ("pull_request", "reopened"): "PullRequestReopened",
     ("pull_request_review", "dismissed"): "ReviewSubmitted",

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from integrations.events import EVENT, Event, ReviewSubmitted, RunFinished
+from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import (
     HostCheck,
     HostReview,
@@ -94,6 +95,7 @@ KNOWN: dict[str, Any] = {
     "comments": ("a.py:1: x",), "comment_ids": ("k1",), "only_from": "agent", "policy": POLICY.encode(RULES),
     "problem": "infrastructure", "protected": ("db/**",), "names": ("Loopline",), "blocked": {"npm.acme.test": 2},
     "images": (TicketImage(url="https://uploads.test/1", name="form", media_type="image/png"),),
+    "missing": (MissingPart(kind="draft"),), "way": "queue", "checks": ("build",),
     "facts": FACTS, "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,),

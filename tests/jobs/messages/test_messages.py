@@ -15,6 +15,7 @@ from typing import get_args
 
 import pytest
 
+from integrations.ports.merge_rules import MissingPart
 from integrations.results import (
     BaseCheck,
     CriterionResult,
@@ -32,6 +33,7 @@ from integrations.results import (
 from integrations.values import MergeConflict, Person, Ticket, Usage
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.loop.merge_state import MergeState
 from jobs.loop.queue_place import QueuePlace
 from jobs.loop.state import ClosedAttempt, Contract, Criterion, Escalation, EscalationClass, Preflight, Stage
 from jobs.loop.upstream_state import UpstreamState
@@ -177,6 +179,26 @@ ON_BASE = Preflighted(
     ),
     unfetched=("vendor/rates",),
 )
+CHECK_URL = "https://github.test/acme/shop/runs/9"
+QUEUED = replace(DONE, stage=Stage.MERGING, merging=MergeState(waits="queue"))
+MISSING = [
+    MissingPart(kind="draft", url=DONE.pull_request.url),
+    MissingPart(kind="conflict", name="main", url=DONE.pull_request.url),
+    MissingPart(kind="behind", name="main", url=DONE.pull_request.url),
+    MissingPart(kind="method"),
+    MissingPart(kind="check_failed", name="build", url=CHECK_URL),
+    MissingPart(kind="check_failed", name="lint", required=False, url=DONE.pull_request.url),
+    MissingPart(kind="check_pending", name="test `x`", url=CHECK_URL),
+    MissingPart(kind="check_unread", required=False, url=DONE.pull_request.url),
+    MissingPart(kind="changes_requested", name="bob", url=f"{DONE.pull_request.url}#pullrequestreview-1"),
+    MissingPart(kind="changes_requested", name="helper[bot]", required=False, url=DONE.pull_request.url),
+    MissingPart(kind="approval", count=1, url=DONE.pull_request.url),
+    MissingPart(kind="approval", count=2, url=DONE.pull_request.url),
+    MissingPart(kind="other_approval", url=DONE.pull_request.url),
+    MissingPart(kind="thread", name="login.py", count=1, url=f"{DONE.pull_request.url}#discussion_r1"),
+    MissingPart(kind="thread", name="login.py", count=3, url=f"{DONE.pull_request.url}#discussion_r1"),
+]
+
 SHOWN = {
     "environment_reason": [m.environment_reason(one, "on main") for one in PROBLEMS],
     "preflight_line": [
@@ -305,7 +327,10 @@ SHOWN = {
     "frozen_message": [m.frozen_message("Ana", 1_800_000_000.0)],
     "thawed_message": [m.thawed_message("Ana")],
     "changes_message": [m.changes_message("Ana", 2)],
-    "approved_message": [m.approved_message("Ana", "a" * 40)],
+    "approved_message": [
+        m.approved_message("Ana", "a" * 40),
+        m.approved_message("Ana", "a" * 40, ["ci/build", *"abcdef"]),
+    ],
     "approved_on_ticket_message": [m.approved_on_ticket_message(DONE, "Ana")],
     "not_approved_message": [m.not_approved_message(DONE)],
     "base_conflict_message": [m.base_conflict_message(MERGED_BASE), m.base_conflict_message(MANY_CONFLICTS)],
@@ -382,6 +407,32 @@ SHOWN = {
     ],
     "verdict_failed_line": [
         m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
+    ],
+    "merge_missing_message": [
+        m.merge_missing_message(DONE, MISSING),
+        m.merge_missing_message(DONE, [MissingPart(kind="check_failed", name="lint", required=False, url=CHECK_URL)]),
+        m.merge_missing_message(DONE, [MissingPart(kind="closed", url=DONE.pull_request.url)]),
+        m.merge_missing_message(DONE, [MissingPart(kind="head", name="bbbbbbb", url=DONE.pull_request.url)]),
+        m.merge_missing_message(DONE, [MissingPart(kind="check_pending", name=f"job {n}") for n in range(30)]),
+    ],
+    "merge_missing_reason": [m.merge_missing_reason(MISSING), m.merge_missing_reason(MISSING[:1])],
+    "merge_waits_message": [
+        m.merge_waits_message(DONE, "queue", ()),
+        m.merge_waits_message(DONE, "auto_merge", ("build", "test (3.12)")),
+        m.merge_waits_message(DONE, "auto_merge", ()),
+    ],
+    "merge_waits_reason": [m.merge_waits_reason("queue"), m.merge_waits_reason("auto_merge")],
+    "merge_removed_message": [
+        m.merge_removed_message(DONE, m.merge_removed_reason("queue", "ci_failure")),
+        m.merge_removed_message(DONE, m.merge_removed_reason("auto_merge", "")),
+    ],
+    "merge_removed_reason": [
+        m.merge_removed_reason("queue", reason) for reason in ("a_new_reason", "unknown_removal_reason")
+    ],
+    "merge_long_wait_message": [m.merge_long_wait_message(QUEUED, ("build",)), m.merge_long_wait_message(DONE, ())],
+    "merge_group_description": [
+        m.merge_group_description("a" * 40, is_verified=True),
+        m.merge_group_description("a" * 40, is_verified=False),
     ],
     "offer_message": [m.offer_message("ENG-1")],
     "not_permitted_message": [m.not_permitted_message(Person(id="u2", name="Eve")), m.not_permitted_message(None)],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.standins.github.changes import changes, combined_state, mergeable
+from integrations.standins.github.changes import changes, mergeable
 from integrations.standins.github.hub import Repository
+from integrations.standins.github.protection import merge_state
 from integrations.standins.github.records import IssueComment, Pull, ReviewComment
 from integrations.standins.github.shapes.people import association, user
 from integrations.standins.github.shapes.repositories import repository as repository_shape
@@ -24,7 +25,8 @@ def _shared(view: View, pull: Pull) -> dict[str, Any]:
         "labels": [],
         "assignees": [],
         **dict.fromkeys(("milestone", "active_lock_reason", "assignee")),
-        **dict.fromkeys(("locked", "draft"), False),
+        "locked": False,
+        "draft": pull.draft,
         "author_association": association(view, pull, pull.author),
     }
 
@@ -51,7 +53,7 @@ def pull_request_simple(view: View, one: Repository, pull: Pull) -> dict[str, An
         "head": _end(view, one, pull.branch, pull.head_sha),
         "base": _end(view, one, pull.base, pull.base_sha),
         "_links": hrefs(self=url, html=page, issue=issue, **links),
-        "auto_merge": None,
+        "auto_merge": _auto_merge(view, pull),
     }
 
 
@@ -64,7 +66,7 @@ def pull_request(view: View, one: Repository, pull: Pull, computed: bool = True)
         **pull_request_simple(view, one, pull),
         "merged": pull.merged_at is not None,
         **dict.fromkeys(("mergeable", "rebaseable"), merges),
-        "mergeable_state": _mergeable_state(view, pull, merges),
+        "mergeable_state": merge_state(view.hub, one, pull, merges).lower(),
         "merged_by": user(view, pull.merged_by) if pull.merged_by else None,
         "comments": len(store.all(IssueComment, repository=one.name, number=pull.number)),
         "review_comments": len(store.all(ReviewComment, repository=one.name, number=pull.number)),
@@ -111,9 +113,12 @@ def _end(view: View, one: Repository, branch: str, sha: str) -> dict[str, Any]:
     }
 
 
-def _mergeable_state(view: View, pull: Pull, merges: bool | None) -> str:
-    if merges is None:
-        return "unknown"
-    if not merges:
-        return "dirty"
-    return "clean" if combined_state(view.hub.store, pull.repository, pull.head_sha) != "failure" else "unstable"
+def _auto_merge(view: View, pull: Pull) -> dict[str, Any] | None:
+    """`auto-merge`."""
+    if pull.auto_merge is None:
+        return None
+    by = user(view, pull.auto_merge["enabled_by"])
+    return {
+        "enabled_by": by,
+        **{key: pull.auto_merge[key] for key in ("merge_method", "commit_title", "commit_message")},
+    }

@@ -63,6 +63,7 @@ def full_repository(view: View, one: Repository, role: Role) -> dict[str, Any]:
     counts = {"network_count": 0, "subscribers_count": 0}
     methods = {"squash": "allow_squash_merge", "merge": "allow_merge_commit", "rebase": "allow_rebase_merge"}
     allowed = {name: method in one.seeded.merge_methods for method, name in methods.items()}
+    allowed["allow_auto_merge"] = one.seeded.allow_auto_merge
     return {**repository(view, one), **counts, **allowed, "permissions": permissions_of(role)}
 
 

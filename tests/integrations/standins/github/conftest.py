@@ -40,3 +40,17 @@ def github(
     world = World(tmp_path, keys[0], described_answers, receiver)
     yield world
     world.close()
+
+
+REQUIRED = {"required_status_checks": [{"context": "build"}], "strict_required_status_checks_policy": False}
+RULES = [
+    {"type": "pull_request", "parameters": {"required_approving_review_count": 1}},
+    {"type": "required_status_checks", "parameters": REQUIRED},
+]
+
+
+@pytest.fixture
+def ruled(github: World) -> World:
+    """The stand-in with rules of main: one approval, the check 'build'; auto-merge is allowed."""
+    github.rules(rules=RULES, allow_auto_merge=True)
+    return github

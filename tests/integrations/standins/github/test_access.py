@@ -60,7 +60,6 @@ REFUSALS: list[tuple[str, str, str, Any, int, str]] = [
     ("bot", "POST", "/check-runs", RUN | {"status": "completed"}, 422, "Invalid request.\n\nNo subschema"),
     ("bot", "POST", "/check-runs", RUN | {"details_url": "javascript:x"}, 422, "details_url must use"),
     ("ghp_ada", "PUT", "/pulls/1/merge", {"sha": "0" * 40}, 409, "Head branch was modified."),
-    ("ghp_ada", "PUT", "/pulls/1/merge", {"merge_method": "rebase"}, 405, "Rebase merges are not allowed"),
     ("ghp_ada", "PUT", "/pulls/1/merge", {"merge_method": "fast"}, 422, "Invalid request.\n\nfast is not a member"),
     ("app", "GET", "", None, 403, "Resource not accessible by integration"),
     ("app", "GET", "/../open/installation", None, 404, "Not Found"),

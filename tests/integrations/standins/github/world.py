@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ SECRET = "It's a Secret to Everybody"
 PEOPLE = {"ada": "admin", "bob": "write", "eve": "read", "mal": "none"}
 
 
-def seed(folder: Path) -> dict[str, Any]:
-    """acme/shop with one file, public acme/open without the App; Ada, Bob, Eve and Mal; the App 'loopline'."""
+def seed(folder: Path, of_shop: Mapping[str, Any]) -> dict[str, Any]:
+    """acme/shop with one file, public acme/open without the App; Ada, Bob, Eve and Mal; the App 'loopline'. `of_shop`
+    are further keys of acme/shop, as its rules."""
     (folder / "files").mkdir(exist_ok=True)
     (folder / "files" / "calc.py").write_text("def add(a, b):\n    return a - b\n")
     app = {
@@ -41,7 +43,7 @@ def seed(folder: Path) -> dict[str, Any]:
         for login, role in PEOPLE.items()
     ]
     repositories = [
-        {"name": "acme/shop", "from_folder": "files"},
+        {"name": "acme/shop", "from_folder": "files", **of_shop},
         {"name": "acme/open", "private": False, "from_folder": "files"},
     ]
     return {"users": users, "apps": [app], "repositories": repositories}
@@ -82,6 +84,7 @@ class World:
     private_key: str
     answers: RestAnswers
     receiver: Receiver
+    of_shop: Mapping[str, Any] = field(default_factory=dict)
     app: GitHub = field(init=False)
     served: Served = field(init=False)
     callers: list[Caller] = field(default_factory=list)
@@ -90,7 +93,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        document = seed(self.folder)
+        document = seed(self.folder, self.of_shop)
         webhook = Webhook(self.receiver.url, SECRET)
         self.app = create_app(self.folder / "home", document, webhook=webhook, beside=self.folder)
         self.served = serve(self.app)
@@ -143,6 +146,12 @@ class World:
         """The payload of the last webhook of this name."""
         self.heard()
         return [one for one in self.receiver.all if name_of(one) == name][-1].body
+
+    def rules(self, **changed: Any) -> None:
+        """Replace keys of acme/shop by a new start, as its rules or merge methods."""
+        self.close()
+        self.of_shop = {**self.of_shop, **changed}
+        self.start()
 
     def fault(self, **fault: Any) -> None:
         requests.post(f"{self.url}/_faults", json=fault, timeout=10).raise_for_status()

@@ -1,0 +1,1 @@
+"""GitHub's GraphQL API: the endpoint, its objects and its mutations."""
