@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Event]:
-    """Merge exactly the approved commit, let the code host do it, or report what is missing, or a base branch that has
-    moved since the checks. A merge queue checks the merge result itself.
+    """Merge exactly the approved commit, let the code host do it, or report what is missing. A merge result that is not
+    known to pass is returned without a merge.
 
     Idempotent: after a crash the plan is made again, and each way reads first whether it was taken."""
     check_merge_order(ctx)
@@ -32,7 +32,7 @@ def merge_pull_request(command: c.MergePullRequest, ctx: Context) -> Sequence[Ev
     fields = {**ctx.build_event_fields(), "generation": command.generation}
     if plan.way == "hold":
         return (MergeHeld(**fields, missing=plan.missing),)
-    if plan.way != "queue" and not facts.merged and (moved := find_moved_base(command, ctx)):
+    if plan.way == "merge" and not facts.merged and (moved := find_moved_base(command, ctx)):
         return moved
     title, message = _write_message(command, plan, ctx)
     if plan.way != "merge":

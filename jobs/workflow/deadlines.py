@@ -5,7 +5,10 @@ The sub-states have the deadlines (`Loop.due_at` is the earliest one); the clock
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from integrations.events import TimePassed
+from jobs.loop.commands import Command
 from jobs.loop.state import Loop
 from jobs.workflow import ci, merging, reviews, upstream
 from jobs.workflow.decision import Decision, ServicePolicy
@@ -17,13 +20,17 @@ def is_due(deadline: float, event: TimePassed) -> bool:
 
 
 def on_time_passed(loop: Loop, event: TimePassed, policy: ServicePolicy) -> Decision:
-    """Apply the rule of the first deadline that has passed; the clock delivers the others next."""
-    if is_due(loop.review.due_at, event):
-        return reviews.on_review_due(loop, event, policy)
-    if is_due(loop.ci.due_at, event):
-        return ci.on_time_passed(loop, event, policy)
-    if is_due(loop.upstream.due_at, event):
-        return upstream.on_due(loop, event)
-    if is_due(loop.merging.due_at, event):
-        return merging.on_time_passed(loop, event)
-    return Decision(loop)
+    """Apply the rule of each deadline that has passed, each to the state that the one before it leaves."""
+    rules: tuple[tuple[Callable[[Loop], float], Callable[[Loop], Decision]], ...] = (
+        (lambda loop: loop.review.due_at, lambda loop: reviews.on_review_due(loop, event, policy)),
+        (lambda loop: loop.ci.due_at, lambda loop: ci.on_time_passed(loop, event, policy)),
+        (lambda loop: loop.upstream.due_at, lambda loop: upstream.on_due(loop, event)),
+        (lambda loop: loop.merging.due_at, lambda loop: merging.on_time_passed(loop, event)),
+    )
+    commands: list[Command] = []
+    for read_deadline, rule in rules:
+        if is_due(read_deadline(loop), event):
+            decision = rule(loop)
+            loop = decision.loop
+            commands += decision.commands
+    return Decision(loop, commands)

@@ -24,6 +24,7 @@ from jobs.messages.pull_request import pull_request_title
 from jobs.messages.text import inline
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.workflow.decision import Decision
+from jobs.workflow.upstream import start_update
 
 LOOK_UP_SECONDS = 900.0
 """Between two reads of a merge that waits on the code host: its webhooks are usually faster."""
@@ -187,12 +188,16 @@ def _choose_type(loop: Loop) -> str:
 
 
 def on_merge_held(loop: Loop, event: MergeHeld) -> Decision:
-    """List what is missing, and return to the review."""
+    """List what is missing, and return to the review. A base branch that has to be merged first is merged."""
     if event.generation != loop.generation or loop.stage is not Stage.MERGING:
         return Decision(loop)
     reason = messages.merge_missing_reason(event.missing)
     held = replace(loop, stage=Stage.REVIEW, reason=reason, merging=MergeState())
-    return Decision(held, (PostComment(body=messages.merge_missing_message(loop, event.missing)),))
+    comment = PostComment(body=messages.merge_missing_message(loop, event.missing))
+    kinds = {part.kind for part in event.missing}
+    if held.workflow.base.update == "never" or not kinds & {"conflict", "behind"}:
+        return Decision(held, (comment,))
+    return start_update(held, "conflict" if "conflict" in kinds else "behind", comment)
 
 
 def on_merge_waits(loop: Loop, event: MergeWaits) -> Decision:

@@ -111,6 +111,7 @@ def _to_facts(pull: PullRequestNode, *, unread_checks: bool) -> PullRequestFacts
         mergeable=_MERGEABLE.get(pull.mergeable, "unknown"),
         blocked=pull.merge_state_status == "BLOCKED",
         behind=_is_behind(pull),
+        must_be_current=pull.merge_state_status == "BEHIND",
         review_decision=_DECISIONS.get(pull.review_decision, ""),
         checks=tuple(_to_check(one) for one in rollup.contexts.nodes),
         all_checks=_STATES.get(rollup.state, "failure" if rollup.state else ""),

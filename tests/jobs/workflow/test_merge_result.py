@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.events import BaseMerged, BranchPushed, ReviewSubmitted, RunFinished
+from integrations.events import BaseMerged, BranchPushed, MergeHeld, ReviewSubmitted, RunFinished
+from integrations.ports.merge_rules import MissingKind, MissingPart
 from integrations.values import MergeConflict
 from jobs.loop.base_policy import BasePolicy
 from jobs.loop.commands import MergePullRequest, PostComment, PrepareWorkspace, StartRun, StopRun
@@ -159,6 +160,17 @@ def test_accepted_failure_with_the_old_tests_does_not_stop_the_merge(merging: Lo
     insists = replace(evidence(1), own=0)
 
     assert merges(decide(loop, finished(loop, evidence=(insists,)), policy))
+
+
+@pytest.mark.parametrize(("kind", "cause"), [("conflict", "conflict"), ("behind", "behind"), ("approval", "")])
+def test_merge_that_lacks_the_base_branch_begins_its_update(
+    merging: Loop, policy: ServicePolicy, kind: MissingKind, cause: str
+) -> None:
+    missing = (MissingPart(kind=kind, name="main"),)
+    decision = decide(merging, MergeHeld(event_id="h", ticket_id="t1", generation=1, missing=missing), policy)
+
+    assert (decision.loop.upstream.cause, decision.loop.stage is Stage.REVIEW) == (cause, not cause)
+    assert "Not merged" in texts(decision)
 
 
 def test_late_gate_of_an_earlier_round_is_ignored(merging: Loop, policy: ServicePolicy) -> None:
