@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from integrations.git.line_edits import LineEdit
-from integrations.git.mirror import Mirror
 from integrations.results import AnswerKind, ThreadAnswer
 from integrations.values import CommitSha
 from jobs.loop.commands import RunSpec
 from jobs.loop.review_state import OpenThread
 from jobs.roles.fences import Source
 from jobs.roles.ticket_brief import fence
+
+if TYPE_CHECKING:
+    from integrations.git.line_edits import LineEdit
+    from integrations.git.mirror import Mirror
 
 LONGEST_NOTE = 2_000
 _ANSWER = re.compile(
@@ -75,6 +78,8 @@ def _is_applicable(thread: OpenThread, head: CommitSha) -> bool:
 
 
 def _to_edit(thread: OpenThread) -> LineEdit:
+    from integrations.git.line_edits import LineEdit  # briefs load no git
+
     return LineEdit(thread.path, thread.first_line or thread.line, thread.line, thread.suggestion or "")
 
 
