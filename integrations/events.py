@@ -14,19 +14,10 @@ from pydantic import Field
 from integrations.ports.merge_rules import MissingPart, WaitingWay
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.results import Provenance, Result, RunOutcome, RunRole
-from integrations.values import (
-    NO_COMMIT,
-    Codec,
-    CommitSha,
-    MergeConflict,
-    Person,
-    RunId,
-    Ticket,
-    TicketId,
-    TicketImage,
-    Usage,
-    value,
-)
+
+from integrations.values import (  # isort: skip
+    NO_COMMIT, Codec, CommitSha, MergeConflict, Person, RunId, Ticket, TicketId, TicketImage, Usage, value,
+)  # fmt: skip
 
 UNTIL_RESOLVED = 10_000_000_000.0  # Unix seconds, in the year 2286: the end is unknown
 ReviewState = Literal["approved", "changes_requested", "commented", "dismissed"]
@@ -257,16 +248,9 @@ class ChecksReported(CodeHostEvent):
 
 
 AnyCodeHostEvent: TypeAlias = (
-    PullRequestMerged
-    | PullRequestClosed
-    | PullRequestReopened
-    | ReviewSubmitted
-    | PullRequestCommented
-    | BranchPushed
-    | PullRequestDequeued
-    | MergeGroupRequested
-    | ChecksReported
-)
+    PullRequestMerged | PullRequestClosed | PullRequestReopened | ReviewSubmitted | PullRequestCommented
+    | BranchPushed | PullRequestDequeued | MergeGroupRequested | ChecksReported
+)  # fmt: skip
 
 
 @value
@@ -283,7 +267,7 @@ class TimePassed(_Event):
 class WorkspaceReady(_Event):
     """The repository is mirrored and its policy read at `base_sha`. `policy` is `WORKFLOW.md` as `jobs.loop.policy`
     read it, as JSON; `branch_sha` is the head of the loop's branch, empty without a branch, None if it was not read.
-    `images` are those of the ticket."""
+    `images` are those of the ticket, `fork_sha` is the newest commit of the base branch that the work has."""
 
     kind: Literal["WorkspaceReady"] = "WorkspaceReady"
     generation: int
@@ -294,14 +278,12 @@ class WorkspaceReady(_Event):
     branch_sha: CommitSha | None = None
     images: tuple[TicketImage, ...] = ()
     fork_sha: CommitSha = NO_COMMIT
-    """The newest commit of the base branch that the work has, empty without work."""
 
 
 @value
 class BaseMerged(_Event):
-    """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`; nothing is pushed. `merge_sha` is
-    empty if the head has the commit already; with `conflicts` its tree has conflict markers, and `commits` are the base
-    branch's that caused them."""
+    """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`, not pushed. `merge_sha` is empty if
+    the head has that commit; with `conflicts` its tree has markers, and `commits` of the base branch caused them."""
 
     kind: Literal["BaseMerged"] = "BaseMerged"
     generation: int
