@@ -282,7 +282,7 @@ class WorkspaceReady(_Event):
 
 @value
 class BaseMerged(_Event):
-    """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`, not pushed. `merge_sha` is empty if
+    """A merge of the base branch's commit `base_sha` into `head_sha`, not pushed. `merge_sha` is empty if
     the head has that commit; with `conflicts` its tree has markers, and `commits` of the base branch caused them."""
 
     kind: Literal["BaseMerged"] = "BaseMerged"
