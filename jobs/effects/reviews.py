@@ -13,7 +13,7 @@ from integrations.errors import Rejected, Unauthorized, Unavailable
 from integrations.events import AccountLinked, ApprovalPublished, Event
 from jobs.effects.texts import sanitize_text
 from jobs.effects.world import World
-from jobs.loop.review_commands import AnswerThread, ApprovePullRequest, LinkAccount
+from jobs.loop.pull_request_commands import AnswerThread, ApprovePullRequest, LinkAccount
 from jobs.messages import reviews as messages
 from jobs.store.people import Account
 

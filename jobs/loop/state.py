@@ -41,6 +41,7 @@ from jobs.loop.comments import Comments, Guidance
 from jobs.loop.foreign_state import ForeignState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.pull_request_state import PullRequestState as PullRequestState
 from jobs.loop.review_state import ReviewState
 from jobs.loop.upstream_state import UpstreamState
 from jobs.loop.wait_state import MergedLines, Part, WaitState
@@ -268,33 +269,6 @@ class Candidate:
     def at(self, head_sha: CommitSha) -> Candidate:
         """The candidate at another commit, without results."""
         return replace(self, head_sha=head_sha, gate=Gated(), judgement=None, verdict=None)
-
-
-@value
-class PullRequestState:
-    """The pull request. `number` is 0 and `url` empty before it is open."""
-
-    number: int = 0
-    url: str = ""
-    pushed_sha: CommitSha = NO_COMMIT
-    """The branch's head after the last push."""
-    approved_sha: CommitSha = NO_COMMIT
-    approved_by: str = ""
-    title: str = ""
-    """The title that Loopline wrote last."""
-    shown_at: float = 0.0
-    """Since when people can see the commit under review, Unix seconds."""
-    draft: bool = False
-    """Whether it is a draft, as far as the loop knows."""
-    announced: bool = False
-    """Whether reviewers were requested."""
-    size_reported: bool = False
-    """Whether the ticket shows that the change exceeds the size budget."""
-    commented_by: str = ""
-    """The last person who commented on it or reviewed it."""
-
-    def unapproved(self) -> PullRequestState:
-        return replace(self, approved_sha=NO_COMMIT, approved_by="")
 
 
 @value

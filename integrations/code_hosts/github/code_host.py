@@ -22,6 +22,7 @@ from integrations.code_hosts.github.describing import describe, mark_ready
 from integrations.code_hosts.github.facts import fetch_facts
 from integrations.code_hosts.github.graphql import GraphQL
 from integrations.code_hosts.github.merging import MergeText, Merging
+from integrations.code_hosts.github.statuses import State, Statuses
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.ci import CheckFailure
 from integrations.ports.code_host import (
@@ -39,14 +40,11 @@ from integrations.values import CommitSha
 
 _READ = (("contents", "read"), ("pull_requests", "read"))
 _PULLS = (("contents", "read"), ("pull_requests", "write"))
-_STATUSES = (("statuses", "write"),)
-_CHECKS = (("checks", "write"),)
 _CONTENTS = (("contents", "write"),)
 _HOOKS = (("repository_hooks", "write"),)
 _NEEDED_BY_APP = {"contents": "write", "pull_requests": "write", "checks": "write"}
 
 # GitHub's limits in characters: https://docs.github.com/en/rest, and its answers to longer values
-_DESCRIPTION_LIMIT = 140
 _TITLE_LIMIT = 256
 _BODY_LIMIT = 65_536
 # Bounds of what is read for a brief.
@@ -54,8 +52,6 @@ _COMMENT_CHARACTERS = 4_000
 _COMMENTS_OF_REVIEW = 100
 _MAY_WRITE = {"admin", "maintain", "write"}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-State = Literal["pending", "success", "failure"]
 
 
 class GitHub:
@@ -83,6 +79,7 @@ class GitHub:
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
         self._reviewer = GitHubApi(url, reviewer, backoff) if reviewer else None
         self._checks = Checks(self._api)
+        self._statuses = Statuses(self._api, as_app=self._as_app)
         self._merging = Merging(self._api, self._graph, merge_method)
 
     def __repr__(self) -> str:
@@ -324,22 +321,8 @@ class GitHub:
     def set_status(
         self, repository: str, sha: CommitSha, context: str, state: State, description: str, url: str
     ) -> None:
-        """Set a check run as an App (only Apps can), a commit status as a person. Last write wins.
-
-        `description` is cut to 140 characters. An empty `url` means no link."""
-        short = cut(description, _DESCRIPTION_LIMIT)
-        if self._as_app:
-            self._set_check_run(repository, sha, _build_check_run(context, sha, state, short, url))
-            return
-        wanted = {"state": state, "context": context, "description": short} | ({"target_url": url} if url else {})
-        if self._has_commit_status(repository, sha, wanted):
-            return
-        where = build_path("repos", repository, "statuses", sha)
-        try:
-            self._api.send_only(Grant(repository, _STATUSES), "POST", where, wanted)
-        except LostReply:
-            if not self._has_commit_status(repository, sha, wanted):
-                raise
+        """Set a check run as an App (only Apps can), a commit status as a person. Last write wins."""
+        self._statuses.set(repository, sha, context, state, description, url)
 
     def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
         return self._checks.fetch_checks(repository, sha)
@@ -352,37 +335,6 @@ class GitHub:
 
     def rerun_checks(self, repository: str, checks: Sequence[HostCheck]) -> tuple[str, ...]:
         return self._checks.rerun_checks(repository, checks)
-
-    def _has_commit_status(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> bool:
-        """Whether the newest status of this context, whose case GitHub ignores, equals `wanted`."""
-        where = build_path("repos", repository, "commits", sha, "statuses")
-        context = wanted["context"].lower()
-        statuses = self._api.paginate(payloads.Status, Grant(repository, _STATUSES), where)
-        newest = next((status for status in statuses if status.context.lower() == context), None)
-        return newest is not None and {key: getattr(newest, key) for key in wanted} == wanted
-
-    def _set_check_run(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> None:
-        run, grant, where = self._find_check_run(repository, sha, wanted), Grant(repository, _CHECKS), "check-runs"
-        if run and _matches_check_run(run, wanted):
-            return
-        try:
-            if run and run.status != "completed":
-                runs = build_path("repos", repository, where, run.id)
-                self._api.send_only(grant, "PATCH", runs, wanted)
-            else:  # a completed check run cannot be reopened; a newer one of the same name replaces it
-                body = {**wanted, "head_sha": sha}
-                self._api.send_only(grant, "POST", build_path("repos", repository, where), body)
-        except LostReply:
-            run = self._find_check_run(repository, sha, wanted)
-            if run is None or not _matches_check_run(run, wanted):
-                raise
-
-    def _find_check_run(self, repository: str, sha: CommitSha, wanted: dict[str, Any]) -> payloads.CheckRun | None:
-        where = build_path("repos", repository, "commits", sha, "check-runs")
-        grant, name = Grant(repository, _CHECKS), wanted["name"]
-        runs = self._api.paginate(payloads.CheckRun, grant, where, key="check_runs", check_name=name)
-        own = [run for run in runs if run.external_id == wanted["external_id"]]
-        return max(own, key=lambda run: run.id, default=None)
 
 
 def _shorten_list(comments: list[str]) -> tuple[str, ...]:
@@ -409,25 +361,6 @@ def _to_pull_request(pull: payloads.PullRequest) -> PullRequest:
         archived=bool(pull.base.repo and pull.base.repo.archived),
         author=pull.user.login if pull.user else "",
     )
-
-
-def _build_check_run(context: str, sha: CommitSha, state: State, description: str, url: str) -> dict[str, Any]:
-    title = description or context
-    verdict = {"status": "in_progress"} if state == "pending" else {"status": "completed", "conclusion": state}
-    return {
-        "name": context,
-        "external_id": f"{context}:{sha}",
-        **verdict,
-        **({"details_url": url} if url else {}),
-        "output": {"title": title, "summary": title},
-    }
-
-
-def _matches_check_run(run: payloads.CheckRun, wanted: dict[str, Any]) -> bool:
-    """Whether the check run equals `wanted`. Without a link, GitHub shows the App's own."""
-    current = (run.status, run.conclusion, run.output.title)
-    expected = (wanted["status"], wanted.get("conclusion", ""), wanted["output"]["title"])
-    return current == expected and run.details_url == wanted.get("details_url", run.details_url)
 
 
 def _split_lines(text: str) -> list[str]:
