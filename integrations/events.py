@@ -15,6 +15,7 @@ from integrations.event_base import BaseEvent
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.pull_request_events import AccountLinked as AccountLinked
 from integrations.pull_request_events import AnyCodeHostEvent as AnyCodeHostEvent
+from integrations.pull_request_events import AnyCodeHostResult as AnyCodeHostResult
 from integrations.pull_request_events import ApprovalPublished as ApprovalPublished
 from integrations.pull_request_events import BaseMerged as BaseMerged
 from integrations.pull_request_events import BranchMoved as BranchMoved
@@ -23,6 +24,7 @@ from integrations.pull_request_events import ChecksRead as ChecksRead
 from integrations.pull_request_events import ChecksReported as ChecksReported
 from integrations.pull_request_events import ChecksRerun as ChecksRerun
 from integrations.pull_request_events import CodeHostEvent as CodeHostEvent
+from integrations.pull_request_events import CodeHostResult as CodeHostResult
 from integrations.pull_request_events import Conclusion as Conclusion
 from integrations.pull_request_events import FailuresRead as FailuresRead
 from integrations.pull_request_events import MergeGroupRequested as MergeGroupRequested
@@ -308,11 +310,9 @@ class CommandFailed(BaseEvent):
 
 Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
-    | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet
-    | AnyCodeHostEvent | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished | PullRequestOpened
-    | CommandFailed | TimePassed | BaseMerged | ChecksRead | FailuresRead | ChecksRerun | MergeHeld | MergeWaits
-    | ApprovalPublished | AccountLinked | BranchMoved | TicketCreated
-    | PathsClaimed | OverlapFound | LinesCounted,
+    | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet | AnyCodeHostEvent
+    | AnyCodeHostResult | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
+    | PullRequestOpened | CommandFailed | TimePassed | TicketCreated | PathsClaimed | OverlapFound | LinesCounted,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -153,7 +153,12 @@ AnyCodeHostEvent: TypeAlias = (
 
 
 @value
-class BaseMerged(BaseEvent):
+class CodeHostResult(BaseEvent):
+    """What became of one of Loopline's commands about branch or pull request."""
+
+
+@value
+class BaseMerged(CodeHostResult):
     """The mirror has a merge of the base branch's commit `base_sha` into `head_sha`; nothing is pushed. `merge_sha` is
     empty if the head has the commit already; with `conflicts` its tree has conflict markers, and `commits` are the base
     branch's that caused them."""
@@ -168,7 +173,7 @@ class BaseMerged(BaseEvent):
 
 
 @value
-class BranchMoved(BaseEvent):
+class BranchMoved(CodeHostResult):
     """Nothing was pushed: the branch is at `head_sha`, a commit of another account by `by`; empty when it is gone."""
 
     kind: Literal["BranchMoved"] = "BranchMoved"
@@ -178,7 +183,7 @@ class BranchMoved(BaseEvent):
 
 
 @value
-class ChecksRead(BaseEvent):
+class ChecksRead(CodeHostResult):
     """The checks of the pull request's head, of each name the newest, and all attempts of the checks of base commits,
     the newest first. `required` are the names that rules of the base branch ask for."""
 
@@ -191,7 +196,7 @@ class ChecksRead(BaseEvent):
 
 
 @value
-class FailuresRead(BaseEvent):
+class FailuresRead(CodeHostResult):
     """The details of failing checks of `head_sha`, and all attempts of the checks of the base commits."""
 
     kind: Literal["FailuresRead"] = "FailuresRead"
@@ -202,7 +207,7 @@ class FailuresRead(BaseEvent):
 
 
 @value
-class ChecksRerun(BaseEvent):
+class ChecksRerun(CodeHostResult):
     """Failing checks of `head_sha` have a further attempt: their ids and names."""
 
     kind: Literal["ChecksRerun"] = "ChecksRerun"
@@ -213,7 +218,7 @@ class ChecksRerun(BaseEvent):
 
 
 @value
-class MergeHeld(BaseEvent):
+class MergeHeld(CodeHostResult):
     """A merge was asked for and not begun: `missing` are the requirements that are not met."""
 
     kind: Literal["MergeHeld"] = "MergeHeld"
@@ -222,7 +227,7 @@ class MergeHeld(BaseEvent):
 
 
 @value
-class MergeWaits(BaseEvent):
+class MergeWaits(CodeHostResult):
     """The code host merges the pull request later by itself. `pending` are the names of the checks that it
     waits for."""
 
@@ -233,7 +238,7 @@ class MergeWaits(BaseEvent):
 
 
 @value
-class ApprovalPublished(BaseEvent):
+class ApprovalPublished(CodeHostResult):
     """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
     `reason` is why there is no review."""
 
@@ -247,10 +252,23 @@ class ApprovalPublished(BaseEvent):
 
 
 @value
-class AccountLinked(BaseEvent):
+class AccountLinked(CodeHostResult):
     """A person asked to be connected with an account on the code host; `problem` is why that was refused."""
 
     kind: Literal["AccountLinked"] = "AccountLinked"
     name: str
     login: str
     problem: str = ""
+
+
+AnyCodeHostResult: TypeAlias = (
+    BaseMerged
+    | BranchMoved
+    | ChecksRead
+    | FailuresRead
+    | ChecksRerun
+    | MergeHeld
+    | MergeWaits
+    | ApprovalPublished
+    | AccountLinked
+)

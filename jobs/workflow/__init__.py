@@ -62,6 +62,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     match event:
         case e.CodeHostEvent():
             return _apply_code_host_rule(loop, event, policy)
+        case e.CodeHostResult():
+            return _apply_result_rule(loop, event, policy)
         case e.TicketMoved():
             return limit_replies(loop, moves.on_ticket_moved(loop, event, policy), None, event.at)
         case e.TicketEdited():
@@ -99,14 +101,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return run.on_run_parked(loop, event)
         case e.SteeringTaken():
             return steering.on_steering_taken(loop, event)
-        case e.BaseMerged() if loop.stage is Stage.MERGING:
-            return merge_result.on_base_moved(loop, event, policy)
-        case e.BaseMerged():
-            return upstream.on_base_merged(loop, event, policy)
         case e.BranchPublished():
             return publish.on_branch_published(loop, event, policy)
-        case e.BranchMoved():
-            return foreign.on_branch_moved(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
         case TicketCreated():
@@ -119,28 +115,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return bandwidth.on_lines_counted(loop, event)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
-        case e.MergeHeld():
-            return merging.on_merge_held(loop, event)
-        case e.MergeWaits():
-            return merging.on_merge_waits(loop, event)
-        case e.ApprovalPublished():
-            return approvals.on_approval_published(loop, event)
-        case e.AccountLinked():
-            return approvals.on_account_linked(loop, event)
-        case e.CommandFailed(command="StartRun" | "PrepareWorkspace") if mentions.awaits_answer(loop):
-            return mentions.give_up(loop)
-        case e.CommandFailed(command="StartRun") if loop.comments.answering.run_id:
-            return answers.on_answer_not_started(loop, event)
-        case e.ChecksRead():
-            return ci.on_checks_read(loop, event, policy)
-        case e.FailuresRead():
-            return ci.on_failures_read(loop, event, policy)
-        case e.ChecksRerun():
-            return ci.on_checks_rerun(loop, event, policy)
-        case e.CommandFailed(command="ReadChecks" | "ReadFailures" | "RerunChecks"):
-            return ci.on_command_failed(loop, event, policy)
         case e.CommandFailed():
-            return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
+            return _on_command_failed(loop, event, policy)
         case _:
             assert_never(event)
 
@@ -172,6 +148,43 @@ def _apply_code_host_rule(loop: Loop, event: e.AnyCodeHostEvent, policy: Service
             return ci.on_checks_reported(loop, event, policy)
         case _:
             assert_never(event)
+
+
+def _apply_result_rule(loop: Loop, event: e.AnyCodeHostResult, policy: ServicePolicy) -> Decision:
+    match event:
+        case e.BaseMerged() if loop.stage is Stage.MERGING:
+            return merge_result.on_base_moved(loop, event, policy)
+        case e.BaseMerged():
+            return upstream.on_base_merged(loop, event, policy)
+        case e.BranchMoved():
+            return foreign.on_branch_moved(loop, event, policy)
+        case e.MergeHeld():
+            return merging.on_merge_held(loop, event)
+        case e.MergeWaits():
+            return merging.on_merge_waits(loop, event)
+        case e.ApprovalPublished():
+            return approvals.on_approval_published(loop, event)
+        case e.AccountLinked():
+            return approvals.on_account_linked(loop, event)
+        case e.ChecksRead():
+            return ci.on_checks_read(loop, event, policy)
+        case e.FailuresRead():
+            return ci.on_failures_read(loop, event, policy)
+        case e.ChecksRerun():
+            return ci.on_checks_rerun(loop, event, policy)
+        case _:
+            assert_never(event)
+
+
+def _on_command_failed(loop: Loop, event: e.CommandFailed, policy: ServicePolicy) -> Decision:
+    """A command cannot be performed. A read for an answer, or of checks, is only given up."""
+    if event.command in {"StartRun", "PrepareWorkspace"} and mentions.awaits_answer(loop):
+        return mentions.give_up(loop)
+    if event.command == "StartRun" and loop.comments.answering.run_id:
+        return answers.on_answer_not_started(loop, event)
+    if event.command in {"ReadChecks", "ReadFailures", "RerunChecks"}:
+        return ci.on_command_failed(loop, event, policy)
+    return limit_replies(loop, publish.on_command_failed(loop, event), None, event.at)
 
 
 def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> Decision:
