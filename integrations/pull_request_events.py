@@ -239,13 +239,13 @@ class MergeWaits(CodeHostResult):
 
 @value
 class ApprovalPublished(CodeHostResult):
-    """An approval from the ticket is on the pull request, as a review if `created`. `decision` is the code host's own;
+    """An approval from the ticket is on the pull request, as a review if `is_review`. `decision` is the code host's own;
     `reason` is why there is no review."""
 
     kind: Literal["ApprovalPublished"] = "ApprovalPublished"
     generation: int
     head_sha: CommitSha
-    created: bool
+    is_review: bool
     decision: ReviewDecision = ""
     url: str = ""
     reason: str = ""

@@ -51,7 +51,7 @@ def approve_pull_request(command: ApprovePullRequest, ctx: Context) -> Sequence[
         **ctx.build_event_fields(),
         generation=command.generation,
         head_sha=command.sha,
-        created=not reason,
+        is_review=not reason,
         decision=facts.review_decision,
         url=facts.url,
         reason=reason,

@@ -56,7 +56,7 @@ def on_approval_published(loop: Loop, event: ApprovalPublished) -> Decision:
     if event.generation != loop.generation or event.head_sha != loop.pull_request.pushed_sha or not is_open:
         return Decision(loop)
     body = messages.review_missing_message(
-        created=event.created, reason=event.reason, url=event.url or loop.pull_request.url, decision=event.decision
+        created=event.is_review, reason=event.reason, url=event.url or loop.pull_request.url, decision=event.decision
     )
     return Decision(loop, (PostComment(body=body),))
 

@@ -238,7 +238,7 @@ class Worker:
             case c.ApprovePullRequest(number=number, body=body, generation=generation, sha=sha):
                 self.code_host.say(number, body, US, posted.id)
                 about = self._event(t, posted)
-                return (ApprovalPublished(**about, generation=generation, head_sha=sha, created=False),)
+                return (ApprovalPublished(**about, generation=generation, head_sha=sha, is_review=False),)
             case c.SetStatus() | c.DescribePullRequest():
                 self.code_host.reach()
             case c.MarkReadyForReview(number=number):

@@ -155,7 +155,7 @@ def test_github_check_run_that_matches_is_not_written_again(server: Answering, a
 def test_github_finds_open_pull_requests_first_and_then_the_newest(server: Answering, github: GitHub) -> None:
     server.on(f"GET {PULLS}", Answer(body=[pull(9, state="closed"), pull(8), pull(7, state="closed")]))
     assert github.find_pull_request("o/r", BRANCH) == PullRequest(
-        8, "https://github.com/o/r/pull/8", "open", False, BRANCH, "main", SHA, "Fix", "Why"
+        8, "https://github.com/o/r/pull/8", "open", False, BRANCH, "main", SHA, "Fix", "Why", repository="o/r"
     )
     merged = pull(9, state="closed", merged_at="2026-01-01T00:00:00Z")
     server.on(f"GET {PULLS}", Answer(body=[merged, pull(7, state="closed")]))

@@ -171,7 +171,7 @@ def test_github_secrets_are_in_no_repr(server: Answering, private_key: str) -> N
     github.close()
     shown = f"{app!r} {github!r} {credentials!r} {vars(github)!r} {PersonalToken('pat_hidden')!r}"
     assert "hidden" not in shown
-    assert "PRIVATE" not in shown
+    assert "PRIVATE KEY-----" not in shown
 
 
 NO_RIGHTS = {"admin": False, "push": False, "pull": False}

@@ -656,7 +656,7 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "list_authors",
         "format_page",
     }  # of other messages
-    values = {"list_choices", "list_plan", "current_activity", "list_proofs"}
+    values = {"list_choices", "list_plan", "current_activity", "list_proofs", "list_failing"}
     values |= {"split_sections", "compose_description", "update_description", "choose_title", "fit_texts"}
     values |= {"find_template", "find_places", "tick_boxes"}
 

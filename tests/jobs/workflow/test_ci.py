@@ -97,7 +97,7 @@ def test_review_begins_at_once_without_checks_on_the_base_and_without_a_rule(sto
     decision = story.tell(read(at=PUSHED, base_checks=((),)))
 
     assert decision.loop.stage is Stage.REVIEW
-    assert kinds(decision.commands) == ["PostComment", "SetNeedsHuman", "MoveTicket"]
+    assert kinds(decision.commands) == ["DescribePullRequest", "PostComment", "SetNeedsHuman", "MoveTicket"]
     assert decision.loop.ci.due_at == PUSHED + 15 * MINUTE, "one later look, for a webhook that was lost"
 
 

@@ -7,6 +7,7 @@ import pytest
 from integrations.events import (
     BranchPublished,
     BranchPushed,
+    ChecksRead,
     CommandFailed,
     PullRequestClosed,
     PullRequestMerged,
@@ -15,7 +16,7 @@ from integrations.events import (
     ReviewSubmitted,
 )
 from integrations.values import Person
-from jobs.loop.commands import CleanUp, DescribePullRequest, MoveTicket, OpenPullRequest, PostComment
+from jobs.loop.commands import CleanUp, Command, DescribePullRequest, MoveTicket, OpenPullRequest, PostComment
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.state import Loop, Stage
@@ -50,16 +51,31 @@ def test_pull_request_opened_waits_for_the_checks(publishing: Loop, policy: Serv
     decision = decide(publishing, event, policy)
 
     assert decision.loop.stage is Stage.CI
-    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "ReadChecks"]
+    assert kinds(decision.commands) == ["SetStatus", "LinkPullRequest", "DescribePullRequest", "ReadChecks"]
+    again = replace(decision.loop, stage=Stage.PUBLISHING)
+    assert kinds(decide(again, event, policy).commands) == ["SetStatus", "LinkPullRequest", "ReadChecks"]
+
+
+def begin_review(publishing: Loop, event: PullRequestOpened, policy: ServicePolicy) -> tuple[Loop, list[Command]]:
+    """The loop in review, without checks on the code host, and all commands on the way there."""
+    pushed = BranchPublished(event_id="b", ticket_id="t1", generation=1, head_sha=HEAD)
+    opened = decide(decide(publishing, pushed, policy).loop, event, policy)
+    sha = opened.loop.pull_request.pushed_sha
+    read = ChecksRead(event_id="r", ticket_id="t1", at=51.0, generation=1, head_sha=sha, base_checks=((),))
+    reviewed = decide(opened.loop, read, policy)
+    assert reviewed.loop.stage is Stage.REVIEW
+    return reviewed.loop, [*opened.commands, *reviewed.commands]
 
 
 def test_pull_request_that_was_opened_as_a_draft_is_marked_ready_once(publishing: Loop, policy: ServicePolicy) -> None:
-    event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7", draft=True)
-    first = decide(publishing, event, policy)
-    again = decide(replace(first.loop, stage=Stage.PUBLISHING), event, policy)  # a person made it a draft since then
+    event = PullRequestOpened(
+        event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7", draft=True, at=50.0
+    )
+    loop, commands = begin_review(publishing, event, policy)
+    drafted = replace(loop, stage=Stage.PUBLISHING)  # a person made it a draft since then
 
-    assert kinds(first.commands).count("MarkReadyForReview") == 1 and not first.loop.pull_request.draft
-    assert "MarkReadyForReview" not in kinds(again.commands)
+    assert kinds(commands).count("MarkReadyForReview") == 1 and not loop.pull_request.draft
+    assert "MarkReadyForReview" not in kinds(begin_review(drafted, event, policy)[1])
 
 
 @pytest.mark.parametrize(
@@ -77,7 +93,7 @@ def test_pull_request_gets_labels_when_it_opens_and_reviewers_when_its_review_be
 ) -> None:
     loop = replace(publishing, policy=RepositoryPolicy(loop=LoopPolicy(pull_request=wanted)))
     event = PullRequestOpened(event_id="e", ticket_id="t1", generation=1, number=7, url="http://h/7")
-    found = [one for one in decide(loop, event, policy).commands if isinstance(one, DescribePullRequest)]
+    found = [one for one in begin_review(loop, event, policy)[1] if isinstance(one, DescribePullRequest)]
 
     assert [(d.wanted.labels, d.wanted.reviewers, d.wanted.milestone, d.is_first) for d in found] == described
 
