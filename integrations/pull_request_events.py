@@ -239,7 +239,7 @@ class MergeWaits(CodeHostResult):
 
 @value
 class ApprovalPublished(CodeHostResult):
-    """An approval from the ticket is on the pull request, as a review if `is_review`. `decision` is the code host's own;
+    """An approval from the ticket is on the pull request, as a review if `is_review`. `decision` is the code host's;
     `reason` is why there is no review."""
 
     kind: Literal["ApprovalPublished"] = "ApprovalPublished"

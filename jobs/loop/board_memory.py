@@ -90,6 +90,7 @@ _AS_JSON = {
     "ci": "ci",
     "foreign": "foreign",
     "draft": "pull_request.draft",
+    "announced": "pull_request.announced",
     "conflicts": "upstream.conflicts",
     "escalation": "escalation",
     "review": "review",

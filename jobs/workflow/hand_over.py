@@ -146,7 +146,15 @@ def _keep_work(fresh: Loop, before: Loop) -> Loop:
         checkpoint=before.checkpoint,
         upstream=replace(without_result(before).upstream, due_at=0.0, cause=""),
         foreign=before.foreign,
-        pull_request=PullRequestState(number=shown.number, url=shown.url, pushed_sha=shown.pushed_sha),
+        pull_request=PullRequestState(
+            number=shown.number,
+            url=shown.url,
+            pushed_sha=shown.pushed_sha,
+            title=shown.title,
+            draft=shown.draft,
+            announced=shown.announced,
+            size_reported=shown.size_reported,
+        ),
         review=replace(before.review, rounds=0, approved_by="", due_at=fresh.started_at if shown.number else 0.0),
     )
 

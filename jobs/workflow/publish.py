@@ -59,7 +59,7 @@ def on_pull_request_opened(loop: Loop, event: PullRequestOpened, policy: Service
         return Decision(loop)
     is_new = not loop.pull_request.number
     found = replace(loop.pull_request, number=event.number, url=event.url, shown_at=event.at)
-    shown = replace(found, draft=event.draft) if is_new else found
+    shown = found if found.announced else replace(found, draft=event.draft)
     place = replace(loop.workspace, base_branch=event.base or loop.workspace.base_branch)
     ci = loop.ci.begin(loop.pull_request.pushed_sha, event.at)
     loop = replace(loop, stage=Stage.CI, pull_request=shown, workspace=place, ci=ci)
