@@ -41,6 +41,7 @@ from jobs.workflow.foreign import can_resume, resume_on_branch
 from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
+from jobs.workflow.publish import enter_review
 from jobs.workflow.run_results import finish, objection_to, publish
 from jobs.workflow.upstream import list_known_bases, without_result
 from jobs.workflow.waits import start_anyway
@@ -184,7 +185,7 @@ def _apply_command(
         guidance = noted if name == "changes" else guidance
     return (
         _control_work(loop, name, guidance, author, at, policy)
-        or _control_review(loop, name, guidance, author, at)
+        or _control_review(loop, name, guidance, author, at, policy)
         or Decision(loop, (PostComment(body=_refuse(loop, name, guidance)),))
     )
 
@@ -248,7 +249,9 @@ def _start_anyway(loop: Loop, name: str, guidance: Guidance, policy: ServicePoli
     return start_anyway(loop, replace(guidance, text="") if name == "run" else guidance, policy)
 
 
-def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at: float) -> Decision | None:
+def _control_review(
+    loop: Loop, name: str, request: Guidance, author: Person, at: float, policy: ServicePolicy
+) -> Decision | None:
     if loop.stage not in OPEN:
         return None
     if name == "stop" and loop.stage is Stage.MERGING:
@@ -259,6 +262,10 @@ def _control_review(loop: Loop, name: str, request: Guidance, author: Person, at
         return revise(loop, request, at, PostComment(body=replies.changes_message(author.name, loop.revision + 1)))
     if name in {"approve", "merge"} and at < loop.pull_request.shown_at:
         return Decision(loop, (PostComment(body=replies.outdated_command_message(name, loop)),))
+    if name in {"approve", "merge"} and loop.stage is Stage.CI:  # the person does not wait for the checks
+        begun = enter_review(loop, policy)
+        decision = _control_review(begun.loop, name, request, author, at, policy)
+        return decision and Decision(decision.loop, (*begun.commands, *decision.commands))
     if name == "approve" and is_reviewable(loop):
         note = ApprovePullRequest(
             generation=loop.generation,

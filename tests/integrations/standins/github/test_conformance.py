@@ -93,6 +93,9 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "POST", f"{SHOP}/git/refs", {"ref": "refs/heads/release", "sha": sha}
     yield bot, "POST", f"{SHOP}/pulls", {"title": "Late", "head": "late", "base": "main", "body": "Why"}
     late = f"{SHOP}/pulls/2"
+    text = {"message": "Move main", "content": "YQo=", "branch": "main"}
+    yield bot, "PUT", f"{SHOP}/contents/docs/b.md", text
+    yield bot, "PUT", f"{late}/update-branch", {}
     yield ada, "PATCH", late, {"base": "release"}
     yield ada, "PUT", f"{SHOP}/issues/2/lock", {"lock_reason": "resolved"}
     yield ada, "DELETE", f"{SHOP}/issues/2/lock", None
@@ -161,7 +164,7 @@ def test_webhook_is_as_github_describes(github: World, described_payloads: Webho
         "push",
         "status",
         *(f"pull_request.{action}" for action in ("opened", "edited", "closed", "reopened", "locked", "unlocked")),
-        *(f"pull_request.{action}" for action in ("labeled", "review_requested")),
+        *(f"pull_request.{action}" for action in ("labeled", "review_requested", "synchronize")),
         *(f"repository.{action}" for action in ("archived", "unarchived", "edited", "renamed", "transferred")),
         *(f"pull_request_review.{action}" for action in ("submitted", "dismissed")),
         *(f"{comment}.created" for comment in ("issue_comment", "pull_request_review_comment")),
