@@ -77,7 +77,6 @@ EFFECTS = {
     "github.POST.pulls.requested_reviewers": HTTP,
     "github.graphql.MarkReadyForReview": HTTP,
     "github.POST.statuses": HTTP,
-    "github.POST.issues.comments": HTTP,
     "github.POST.actions.runs.rerun-failed-jobs": HTTP,
     "github.PUT.pulls.merge": HTTP,
     "github.POST.pulls.reviews": HTTP,
@@ -96,8 +95,8 @@ ONCE = {
     "sent": (
         "github.GET.actions.jobs", "github.GET.actions.jobs.logs", "github.GET.actions.runs.jobs",
         "github.GET.check-runs.annotations", "github.GET.commits.check-runs", "github.GET.rules",
-        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks", "github.GET.issues.comments",
-        "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.graphql.FetchFacts",
+        "github.GET.commits.statuses", "github.GET.git.ref.heads", "github.GET.hooks",
+        "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.PATCH.pulls",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",

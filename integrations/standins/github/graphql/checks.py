@@ -10,7 +10,7 @@ from integrations.standins.github.graphql.errors import refuse
 from integrations.standins.github.graphql.objects import Context, Shape, actor_shape, need, paged
 from integrations.standins.github.hub import Repository
 from integrations.standins.github.protection import protection_of
-from integrations.standins.github.records import CheckRun, Pull, Status
+from integrations.standins.github.records import CheckRun, Pull, Status, WorkflowRun
 from integrations.standins.github.shapes.view import node_id
 
 WAITS = {"queued": "QUEUED", "in_progress": "IN_PROGRESS"}
@@ -40,6 +40,7 @@ def _check_run(context: Context, one: Repository, run: CheckRun) -> Shape:
     app = next((app for app in context.hub.seed.apps if app.id == run.app_id), None)
     shown = app and {"id": node_id("A", app.id), "databaseId": app.id, "name": app.name or app.slug, "slug": app.slug}
     url = f"{context.view.base}/{one.name}/runs/{run.id}"
+    suite = {"id": node_id("CS", f"{run.app_id}:{run.sha}"), "app": shown}
     return {
         "__typename": "CheckRun",
         "id": node_id("CR", run.id),
@@ -55,7 +56,20 @@ def _check_run(context: Context, one: Repository, run: CheckRun) -> Shape:
         "completedAt": run.completed_at,
         "externalId": run.external_id,
         "isRequired": _is_required(context, one, run.name),
-        "checkSuite": {"id": node_id("CS", f"{run.app_id}:{run.sha}"), "app": shown, "workflowRun": None},
+        "checkSuite": {**suite, "workflowRun": _workflow_run(context, one, run)},
+    }
+
+
+def _workflow_run(context: Context, one: Repository, job: CheckRun) -> Shape | None:
+    """`WorkflowRun`: null for a check run of another App."""
+    run = context.hub.store.get(WorkflowRun, job.run_id) if job.run_id else None
+    if run is None:
+        return None
+    return {
+        "id": node_id("WFR", run.id),
+        "databaseId": run.id,
+        "url": f"{context.view.base}/{one.name}/actions/runs/{run.id}",
+        "workflow": {"id": node_id("W", run.name), "name": run.name},
     }
 
 
