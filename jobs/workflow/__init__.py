@@ -105,14 +105,8 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return publish.on_branch_published(loop, event, policy)
         case e.PullRequestOpened():
             return publish.on_pull_request_opened(loop, event, policy)
-        case TicketCreated():
-            return parts.on_ticket_created(loop, event, event.at)
-        case PathsClaimed():
-            return overlap.on_paths_claimed(loop, event, policy)
-        case OverlapFound():
-            return overlap.on_overlap_found(loop, event)
-        case LinesCounted():
-            return bandwidth.on_lines_counted(loop, event)
+        case TicketCreated() | PathsClaimed() | OverlapFound() | LinesCounted():
+            return _apply_workload_rule(loop, event, policy)
         case e.TimePassed():
             return deadlines.on_time_passed(loop, event, policy)
         case e.CommandFailed():
@@ -172,6 +166,22 @@ def _apply_result_rule(loop: Loop, event: e.AnyCodeHostResult, policy: ServicePo
             return ci.on_failures_read(loop, event, policy)
         case e.ChecksRerun():
             return ci.on_checks_rerun(loop, event, policy)
+        case _:
+            assert_never(event)
+
+
+def _apply_workload_rule(
+    loop: Loop, event: TicketCreated | PathsClaimed | OverlapFound | LinesCounted, policy: ServicePolicy
+) -> Decision:
+    match event:
+        case TicketCreated():
+            return parts.on_ticket_created(loop, event, event.at)
+        case PathsClaimed():
+            return overlap.on_paths_claimed(loop, event, policy)
+        case OverlapFound():
+            return overlap.on_overlap_found(loop, event)
+        case LinesCounted():
+            return bandwidth.on_lines_counted(loop, event)
         case _:
             assert_never(event)
 
