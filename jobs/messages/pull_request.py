@@ -30,7 +30,8 @@ from jobs.messages.upstream import carried_line
 _MOST_CHARACTERS = 48_000
 """Of all sections; the zero-width spaces of `jobs.messages.sanitize` come on top."""
 _MOST_LINES, _MOST_READ, _CLAIM_CHARACTERS, _LINE_CHARACTERS = 40, 7, 1_200, 600
-_CONVENTIONAL = re.compile(r"(?P<type>[a-z]{2,12})(?:\([^)]{1,60}\))?!?: \S")
+CONVENTIONAL_TITLE = re.compile(r"(?P<type>[a-z]{2,12})(?:\([^()\n]{1,60}\))?!?: (?P<text>\S.*)")
+"""A title of https://www.conventionalcommits.org."""
 _TYPES = {
     "bug": "fix", "fix": "fix", "defect": "fix", "documentation": "docs", "docs": "docs", "chore": "chore",
     "refactor": "refactor", "refactoring": "refactor", "performance": "perf", "perf": "perf", "test": "test",
@@ -46,14 +47,15 @@ def pull_request_title(loop: Loop) -> str:
     if wanted == PLAIN:
         return f"{identifier}: {title}"
     if wanted == CONVENTIONAL:
-        return f"{title if _CONVENTIONAL.match(title) else f'{_find_type(loop)}: {_lower_first(title)}'} ({identifier})"
-    places = {"{identifier}": identifier, "{title}": title, "{type}": _find_type(loop)}
+        conventional = title if CONVENTIONAL_TITLE.match(title) else f"{find_type(loop)}: {_lower_first(title)}"
+        return f"{conventional} ({identifier})"
+    places = {"{identifier}": identifier, "{title}": title, "{type}": find_type(loop)}
     return re.sub(r"\{\w+\}", lambda place: places[place[0]], wanted)
 
 
-def _find_type(loop: Loop) -> str:
+def find_type(loop: Loop) -> str:
     """The type of a conventional commit: from the title, the ticket's labels, or the changed files."""
-    if found := _CONVENTIONAL.match(loop.ticket.title):
+    if found := CONVENTIONAL_TITLE.match(loop.ticket.title):
         return found["type"]
     named = [label.lower() for label in loop.ticket.labels] + loop.ticket.title.lower().split()[:1]
     if known := next((_TYPES[name] for name in named if name in _TYPES), ""):

@@ -6,7 +6,6 @@ enable auto-merge, or report `MergeHeld`. The outcome of a merge that waits arri
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,7 +19,7 @@ from jobs.loop.merge_policy import fill_template
 from jobs.loop.merge_state import MergeState
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages import merging as messages
-from jobs.messages.pull_request import pull_request_title
+from jobs.messages.pull_request import CONVENTIONAL_TITLE, find_type, pull_request_title
 from jobs.messages.text import inline
 from jobs.messages.verdict import STATUS_CONTEXT
 from jobs.workflow.decision import Decision
@@ -30,14 +29,6 @@ LOOK_UP_SECONDS = 900.0
 """Between two reads of a merge that waits on the code host: its webhooks are usually faster."""
 LONG_WAIT_SECONDS = 3_600.0
 _PASSING = frozenset({"success", "neutral", "skipped"})
-_CONVENTIONAL = re.compile(r"(?P<type>[a-z]{2,12})(?:\([^()\n]{1,60}\))?!?: (?P<text>.+)")
-_TYPES = {
-    **dict.fromkeys(("bug", "fix", "defect", "regression"), "fix"),
-    **dict.fromkeys(("docs", "documentation"), "docs"),
-    **dict.fromkeys(("chore", "maintenance", "dependencies"), "chore"),
-    **{name: name for name in ("refactor", "test", "perf", "ci", "build", "style")},
-}
-"""Types of https://www.conventionalcommits.org by the ticket's label; 'feat' for all others."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +151,7 @@ def _describe_merge(loop: Loop, facts: PullRequestFacts, plan: MergePlan) -> Mer
     """The plan with the message of the merge commit, by the repository's convention."""
     policy, title = loop.workflow.merge, facts.title or pull_request_title(loop)
     described = title.removeprefix(f"{loop.identifier}: ")
-    convention = _CONVENTIONAL.fullmatch(described)
+    convention = CONVENTIONAL_TITLE.fullmatch(described)
     values = {
         "approver": inline(loop.pull_request.approved_by, 100),
         "identifier": loop.identifier,
@@ -168,7 +159,7 @@ def _describe_merge(loop: Loop, facts: PullRequestFacts, plan: MergePlan) -> Mer
         "pull_request": title,
         "summary": loop.candidate.summary,
         "title": convention["text"] if convention else described,
-        "type": convention["type"] if convention else _choose_type(loop),
+        "type": convention["type"] if convention else find_type(loop),
         "url": loop.ticket.url,
     }
     return replace(
@@ -177,11 +168,6 @@ def _describe_merge(loop: Loop, facts: PullRequestFacts, plan: MergePlan) -> Mer
         body=fill_template(policy.body, values),
         trailers=tuple(filter(None, (fill_template(trailer, values) for trailer in policy.trailers))),
     )
-
-
-def _choose_type(loop: Loop) -> str:
-    labels = [label.lower() for label in loop.ticket.labels]
-    return next((_TYPES[label] for label in labels if label in _TYPES), "feat")
 
 
 # --- the outcome ----------------------------------------------------------------------------------------------------

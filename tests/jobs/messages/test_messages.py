@@ -655,6 +655,7 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "list_paths",
         "list_authors",
         "format_page",
+        "find_type",
     }  # of other messages
     values = {"list_choices", "list_plan", "current_activity", "list_proofs", "list_failing"}
     values |= {"split_sections", "compose_description", "update_description", "choose_title", "fit_texts"}
