@@ -86,7 +86,7 @@ def published(**fields: object) -> ApprovalPublished:
         "ticket_id": "t1",
         "generation": 1,
         "head_sha": HEAD,
-        "created": True,
+        "is_review": True,
         "url": "http://h/7",
     }
     return ApprovalPublished(**{**given, **fields})  # type: ignore[arg-type]
