@@ -61,7 +61,7 @@ def on_due(loop: Loop, event: TimePassed) -> Decision:
 def compare(loop: Loop, facts: PullRequestFacts, at: float) -> Decision:
     """The rule for these facts of the open pull request."""
     upstream = loop.upstream
-    if loop.stage is not Stage.REVIEW or facts.head_sha != loop.pull_request.pushed_sha:
+    if loop.stage not in {Stage.CI, Stage.REVIEW} or facts.head_sha != loop.pull_request.pushed_sha:
         return Decision(loop)
     if facts.mergeable == "unknown" and upstream.looks < len(LOOK_AGAIN):
         later = replace(upstream, due_at=at + LOOK_AGAIN[upstream.looks], looks=upstream.looks + 1)
@@ -123,7 +123,7 @@ def on_base_merged(loop: Loop, event: BaseMerged, policy: ServicePolicy) -> Deci
         return Decision(loop)
     place = replace(loop.workspace, base_sha=event.base_sha)
     if not event.merge_sha:
-        return _stay(replace(loop, workspace=place))
+        return _stay(replace(loop, workspace=place), event.at)
     if outside := [conflict for conflict in event.conflicts if conflict.is_outside]:
         loop = replace(loop, upstream=replace(loop.upstream, cause=""))
         return escalate(loop, "conflict", messages.outside_reason(outside, place.base_branch), event.at)
@@ -157,10 +157,12 @@ def begin_attempt(loop: Loop) -> Loop:
     return replace(loop, attempt=Attempt(began_usd=loop.attempt.began_usd))
 
 
-def _stay(loop: Loop) -> Decision:
-    """The branch has the base branch's commit already: back to the review."""
+def _stay(loop: Loop, at: float) -> Decision:
+    """The branch has the base branch's commit already: back to the review, or to the wait for the checks before it."""
     requested = loop.upstream.cause == "request"
-    loop = replace(loop, stage=Stage.REVIEW, upstream=replace(loop.upstream, cause=""))
+    stage = Stage.REVIEW if loop.pull_request.announced else Stage.CI
+    ci = replace(loop.ci, due_at=at)
+    loop = replace(loop, stage=stage, ci=ci, upstream=replace(loop.upstream, cause=""))
     return Decision(loop, (PostComment(body=messages.up_to_date_message(loop)),) if requested else ())
 
 

@@ -149,6 +149,13 @@ def test_conflict_that_policy_leaves_to_people_has_one_message(review: Loop, pol
     assert again.commands == ()
 
 
+def test_conflict_is_noticed_while_the_checks_are_awaited(review: Loop, policy: ServicePolicy) -> None:
+    """Many code hosts run no checks of a pull request that conflicts."""
+    decision = noticed(replace(review, stage=Stage.CI), policy, mergeable="conflict")
+
+    assert (decision.loop.stage, decision.loop.upstream.cause) == (Stage.PREPARING, "conflict")
+
+
 def test_update_leaves_a_persons_commit_alone(review: Loop, policy: ServicePolicy) -> None:
     foreign = changed(review, head_sha=NEW, pushed_sha=NEW)
     decision = due(decide(foreign, pushed(head=FIXED), policy).loop, facts(head_sha=NEW, mergeable="conflict"), policy)
@@ -362,6 +369,7 @@ def test_request_for_an_update_needs_no_revision_and_no_agent(review: Loop, poli
 
 
 def test_request_for_an_update_that_is_not_needed_is_answered(review: Loop, policy: ServicePolicy) -> None:
+    review = replace(review, pull_request=replace(review.pull_request, announced=True))
     loop = read_again(decide(review, said("/changes merge main"), policy).loop, policy).loop
     decision = merged(loop, policy, merge_sha="")
 
