@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 INFORMATION = frozenset({"help", "status", "why"})
 SERVICE = frozenset({"freeze", "thaw"})
-WITH_TEXT = frozenset({"changes", "retry", "resume"})
+WITH_TEXT = frozenset({"changes", "retry", "resume", "ticket"})
 """Commands whose text goes on in the following lines."""
 KNOWN = (
     INFORMATION

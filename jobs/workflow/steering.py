@@ -37,6 +37,7 @@ from jobs.workflow.commands_text import (
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
+from jobs.workflow.follow_ups import file_follow_up
 from jobs.workflow.foreign import can_resume, resume_on_branch
 from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
@@ -179,6 +180,8 @@ def _apply_command(
         return _switch(loop, name, guidance.text, author, at)
     if name == "link":
         return link_account(loop, author, guidance.text)
+    if name == "ticket":
+        return file_follow_up(loop, guidance)
     loop = acknowledge(loop)
     if name in {"changes", "retry", "resume"} and not guidance.text and loop.comments.noted:
         noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)

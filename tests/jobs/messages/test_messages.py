@@ -42,6 +42,7 @@ from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.ci_state import CiState
+from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush, ForeignState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
@@ -599,6 +600,13 @@ SHOWN = {
         ),
     ],
     "unknown_account_reason": [m.UNKNOWN_ACCOUNT_REASON],
+    "follow_up_title": [
+        m.follow_up_title(DONE, Guidance(author="Ana", text=text)) for text in ("", "Lock accounts\nafter ten logins")
+    ],
+    "follow_up_body": [
+        m.follow_up_body(DONE, Guidance(author="Ana", text="Lock accounts\nafter ten logins"), ()),
+        m.follow_up_body(DONE, Guidance(author="Ana", text=""), (Finding(text="no test", path="login.py"),)),
+    ],
     "account_cannot_write_reason": [m.account_cannot_write_reason("ana")],
     "review_refused_reason": [m.review_refused_reason("Can not approve your own pull request")],
     "second_person_message": [m.second_person_message("Ana")],

@@ -1,0 +1,30 @@
+"""Texts of a ticket that a person files for later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integrations.results import Finding
+from jobs.loop.comments import Guidance
+from jobs.loop.state import Loop
+from jobs.messages.text import code, inline, link, quoted
+
+_TITLE_CHARACTERS = 120
+
+
+def follow_up_title(loop: Loop, request: Guidance) -> str:
+    """The first line of the request, or the ticket whose findings these are."""
+    first = next((line for line in request.text.splitlines() if line.strip()), "")
+    return inline(first, _TITLE_CHARACTERS) if first else f"Findings of {loop.identifier}: {inline(loop.ticket.title)}"
+
+
+def follow_up_body(loop: Loop, request: Guidance, findings: Sequence[Finding]) -> str:
+    """The request, or the findings with their places, and where it comes from."""
+    url = loop.pull_request.url
+    place = f", {link(f'pull request {loop.pull_request.number}', url)}" if url else ""
+    head = f"From {loop.identifier}{place}, filed by {inline(request.author)}."
+    lines = [
+        f"- {finding.severity}: {f'{code(finding.path)}: ' if finding.path else ''}{inline(finding.text)}"
+        for finding in findings
+    ]
+    return "\n\n".join((head, "\n".join(lines) if lines else quoted(request.text)))
