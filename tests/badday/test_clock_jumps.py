@@ -106,6 +106,7 @@ def test_clock_jumps_change_nothing_on_board_and_code_host(stack: ShiftedStack) 
     assert stack.read_log("unexpected error") == stack.read_log("moved to dead letters") == []
 
 
+@pytest.mark.long
 def test_stopped_processes_continue_without_doing_anything_twice(stack: ShiftedStack) -> None:
     ana, before = Ana(stack), read_effects(stack)
     ana.drag("ENG-3", "Agent")

@@ -50,6 +50,7 @@ def wait_until_reviewed(board: Board, ticket: str) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.long
 def test_slow_clients_delay_no_delivery_and_no_ticket(stack: FragileStack) -> None:
     board = Board(stack)
     before = worst_p99(stack, 3.0)

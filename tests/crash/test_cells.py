@@ -12,8 +12,9 @@ from tests.crash.driver import ORACLE, Outcome, run
 from tests.crash.stack import free_ports
 
 pytestmark = pytest.mark.timeout(200)
-SAMPLE = ("intake.lua.done.web", "git.push.done.self")
+SAMPLE = ("git.push.done.self",)
 LONG_SAMPLE = (
+    "intake.lua.done.web",
     "acknowledge.lua.before.self", "commit.lua.done.redis", "linear.CreateComment.done.up",
     "transcript.turn.before.self", "github.POST.pulls.done.stop-13", "github.merge.lost_reply",
 )  # fmt: skip

@@ -121,6 +121,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.timeout(500)
 def test_init_sets_everything_up_with_eight_answers(world: World) -> None:
     answers = [world.public_url, KEY, "1", "y", TOKEN, "acme/tally", "y", "sk-ant-of-the-team"]

@@ -62,7 +62,13 @@ def environ(tmp_path: Path, authority: Authority, company: CompanyProxy) -> Iter
         yield stack.settings() | {"HTTPS_PROXY": f"http://me:hush-hush@127.0.0.1:{proxy}"}
 
 
-@pytest.mark.parametrize("name", ["LOOPLINE_CA_FILE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LOOPLINE_CA_FILE",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")),
+    ],
+)
 def test_check_and_git_use_proxy_and_authority_of_one_setting(
     environ: dict[str, str], authority: Authority, company: CompanyProxy, name: str
 ) -> None:

@@ -107,7 +107,7 @@ def test_endpoint_with_a_frozen_redis_responds_before_the_timeout_of_linear(web:
     own.client.execute_command("CLIENT", "UNPAUSE")
 
 
-@pytest.mark.parametrize("connects_first", [False, True])
+@pytest.mark.parametrize("connects_first", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_endpoint_with_a_stopped_redis_responds_before_the_timeout_of_linear(
     web: Web, own: OwnRedis, connects_first: bool
 ) -> None:
@@ -124,7 +124,12 @@ def test_endpoint_with_a_stopped_redis_responds_before_the_timeout_of_linear(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "normal"), [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0"), ("replica", "", "")]
+    ("option", "value", "normal"),
+    [
+        ("maxmemory", "1", "0"),
+        pytest.param("min-replicas-to-write", "1", "0", marks=pytest.mark.long),
+        pytest.param("replica", "", "", marks=pytest.mark.long),
+    ],
 )
 def test_readyz_reports_a_redis_that_refuses_writes(
     web: Web, own: OwnRedis, option: str, value: str, normal: str

@@ -85,7 +85,13 @@ def is_open(connection: socket.socket) -> bool:
     return False
 
 
-@pytest.mark.parametrize("kind", [kind for kind, slowness in KINDS.items() if slowness.reads])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.long if number else ())
+        for number, kind in enumerate(kind for kind, slowness in KINDS.items() if slowness.reads)
+    ],
+)
 def test_slow_client_of_any_kind_is_closed_at_its_deadline(door: Web, kind: str) -> None:
     began, slow = time.monotonic(), KINDS[kind]
     with connected(door, slow.opening) as connection:

@@ -18,7 +18,7 @@ from tests.simulation.outside import MAIN
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
 
-SAMPLE, LONG_SAMPLE, ENOUGH = range(0, 80, 40), range(80, 200, 40), 300
+SAMPLE, LONG_SAMPLE, ENOUGH = range(0, 40, 40), range(40, 200, 40), 300
 
 
 @pytest.mark.parametrize("first", [*SAMPLE, *(pytest.param(first, marks=pytest.mark.long) for first in LONG_SAMPLE)])
