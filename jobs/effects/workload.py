@@ -12,11 +12,12 @@ from integrations.values import NO_COMMIT
 from integrations.workload import Overlap, ReviewLoad
 from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed
 from jobs.effects.world import World
+from jobs.evidence.claims import Claim
 from jobs.evidence.overlaps import is_ignored, list_claimed
 from jobs.loop.state import Loop
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines, MergedLines
 from jobs.runtime import queues
-from jobs.store.claims import Claim, place_claim
+from jobs.store.claims import place_claim
 from jobs.store.merged_lines import MergedPullRequest, count_unreviewed, list_merged, record_merged
 from jobs.workflow.bandwidth import sum_up
 

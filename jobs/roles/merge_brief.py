@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from integrations.errors import Rejected
-from integrations.git.mirror import Mirror
 from jobs.loop.commands import RunSpec
 from jobs.roles.ticket_brief import fence
+
+if TYPE_CHECKING:  # a brief needs no git
+    from integrations.git.mirror import Mirror
 
 MOST_FILES, FILE_CHARACTERS = 20, 3_000
 _HUNK = re.compile(r"^<{7} [0-9a-f]{40}\n.*?^>{7} [0-9a-f]{40}$", re.MULTILINE | re.DOTALL)

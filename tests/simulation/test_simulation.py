@@ -76,7 +76,9 @@ def first_to_break(promise: str, rule: Decide, wanted: Callable[[Loop, c.Command
     [
         (anything_is_approved, "only what was approved is merged"),
         (money_is_no_object, "the budget holds"),
-        (guidance_is_lost, "guidance is delivered before done"),
+        pytest.param(
+            guidance_is_lost, "guidance is delivered before done", marks=[pytest.mark.long, pytest.mark.timeout(600)]
+        ),
         (new_bases_are_ignored, "a new base is tried"),
         (without(c.StopRun), "no run is forgotten"),
         (without(c.SetNeedsHuman), "the label agrees"),

@@ -131,7 +131,7 @@ def test_check_that_fails_after_the_review_began_is_fixed(board: Board) -> None:
     loop = report(board, loop)
 
     assert loop.stage is Stage.MAKING
-    assert "`build`" in said(board, BUG)[-1]
+    assert "build`" in said(board, BUG)[-1]
 
 
 def test_check_that_fails_on_the_base_too_is_named(board: Board) -> None:

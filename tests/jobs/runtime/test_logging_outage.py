@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
+from jobs.runtime import logging
 from jobs.runtime.logging import OutageLog
 from tests.support.checkout import REPOSITORY
 
@@ -63,7 +65,8 @@ def test_log_that_cannot_be_written_never_stops_the_process(target: str, tmp_pat
     assert done.stderr.count("The log cannot be written") == 1
 
 
-def test_outage_is_logged_when_it_begins_and_when_it_ends() -> None:
+def test_outage_is_logged_when_it_begins_and_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "_log", structlog.get_logger())  # a process of another test may have bound its own
     outage = OutageLog(file="x")
     with capture_logs() as lines:
         outage.info("it works")

@@ -8,9 +8,10 @@ from typing import Any
 from redis import Redis
 
 from integrations.values import Ticket, TicketId
+from jobs.evidence.claims import Claim
 from jobs.loop.state import Loop, Stage
 from jobs.loop.wait_state import WaitState
-from jobs.store.claims import Claim, place_claim
+from jobs.store.claims import place_claim
 from tests.loops import loop_with
 
 

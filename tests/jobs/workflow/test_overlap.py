@@ -10,13 +10,13 @@ import pytest
 from integrations.results import Made, Plan, Scouted
 from integrations.workload import Overlap
 from integrations.workload_events import OverlapFound, PathsClaimed
+from jobs.evidence.claims import Claim, find_overlaps, is_held
 from jobs.evidence.overlaps import find_common, list_claimed
 from jobs.loop.commands import PostComment, StartRun, WatchTickets
 from jobs.loop.overlap_policy import OverlapPolicy
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.state import Loop, Stage
 from jobs.loop.wait_state import ClaimPaths
-from jobs.store.claims import Claim, find_overlaps, is_held
 from jobs.workflow import ServicePolicy, decide
 from jobs.workflow.report import report_of
 from tests.jobs.workflow.values import HEAD, finished, moved, said
