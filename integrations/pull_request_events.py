@@ -154,7 +154,7 @@ AnyCodeHostEvent: TypeAlias = (
 
 @value
 class CodeHostResult(BaseEvent):
-    """What became of one of Loopline's commands about branch or pull request."""
+    """The result of a command about branch or pull request."""
 
 
 @value

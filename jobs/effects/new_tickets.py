@@ -42,7 +42,7 @@ def check_merge_order(ctx: Context) -> None:
 
 
 def link_parts(body: str, ctx: Context) -> str:
-    """The pull request's text with links to those of the other parts that it does not have yet."""
+    """The description with the links to pull requests of the other parts that it lacks, below all sections."""
     for loop, is_before in _list_other_parts(ctx):
         url = loop.pull_request.url
         if url and url not in body:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 def open_pull_request(command: c.OpenPullRequest, ctx: Context) -> Sequence[Event]:
     """Upsert the pull request: Loopline's part of the description, and the title unless a person changed it."""
     host, page = ctx.world.code_host, ctx.format_dashboard_url()
-    command = replace(command, body=link_parts(command.body, ctx))
     template, _ = _read_template(ctx.world.mirror(command.repository), command.base_sha, command.template)
-    body = compose_description(command.title, command.body, page, template, command.proofs)
+    body = link_parts(compose_description(command.title, command.body, page, template, command.proofs), ctx)
     found, base = _open_at_base(replace(command, body=body), host)
     title = choose_title(found.title, found.body, command.title)
     body = update_description(found.body, title if title == command.title else "", command.body, page)
+    body = link_parts(body, ctx)
     if (found.title, found.body.split()) != (title, body.split()):
         host.update_pull_request(command.repository, found.number, title, body)
     ctx.world.redis.set(keys.pull_request(command.repository, found.number), ctx.ticket.id)

@@ -328,12 +328,12 @@ def _add_budget(loop: Loop, more: float, author: Person, at: float, policy: Serv
     return Decision(loop, (comment,))
 
 
-def merge(loop: Loop, by: str = "", words: str = "") -> Decision:
+def merge(loop: Loop, by: str = "", text: str = "") -> Decision:
     """Merge the approved commit; without an approval of the pushed commit, ask for it. `by` is empty where an earlier
-    request goes on. `words` stand behind `/merge`: 'anyway' insists on a merge without what is not required."""
+    request goes on. `text` is that of `/merge`: 'anyway' insists on a merge without what is not required."""
     if not loop.pull_request.approved_sha or loop.pull_request.approved_sha != loop.pull_request.pushed_sha:
         return Decision(loop, (PostComment(body=replies.not_approved_message(loop)),))
-    insists = words.strip(" .!").lower() == "anyway" if by else loop.merging.insists
+    insists = text.strip(" .!").lower() == "anyway" if by else loop.merging.insists
     asked = replace(loop.merging, by=by or loop.merging.by, insists=insists)
     loop = replace(loop, stage=Stage.MERGING, reason="", merging=asked)
     merge = MergePullRequest(

@@ -73,9 +73,9 @@ def compare(loop: Loop, facts: PullRequestFacts, at: float) -> Decision:
     if upstream.updated_at and at < upstream.updated_at + UPDATE_SECONDS:
         return Decision(replace(loop, upstream=replace(upstream, due_at=upstream.updated_at + UPDATE_SECONDS)))
     if loop.workflow.base.update == "never" or not _has_verdict(loop):
-        told = bool(upstream.reported)
+        is_reported = bool(upstream.reported)
         loop = replace(loop, upstream=replace(upstream, reported=upstream.reported or facts.base_sha))
-        silent = told or cause != "conflict"
+        silent = is_reported or cause != "conflict"
         return Decision(loop, () if silent else (PostComment(body=messages.manual_conflict_message(loop)),))
     return start_update(replace(loop, upstream=replace(upstream, updated_at=at)), cause)
 

@@ -12,15 +12,19 @@ import pytest
 import requests
 from redis import Redis
 
-from integrations.events import TicketMoved
+from integrations.events import BranchPublished, TicketMoved
 from integrations.results import CriterionResult, Evidence, Judgement, Verdict
 from integrations.standins.demo.stack import TALLY, Project
 from integrations.standins.linear.seed import stable_id
 from integrations.values import TicketId
 from jobs.config.settings import Settings
+from jobs.effects.perform import Context, perform
 from jobs.effects.sessions import derive_id
+from jobs.loop.commands import OpenPullRequest
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
+from jobs.runtime.lease import hold
+from jobs.workflow import decide
 from jobs.workflow.decision import Route
 from tests.jobs.board import Board, open_board
 from tests.jobs.entry.test_moves import GUEST, ask_as
@@ -90,6 +94,17 @@ def fetch_pull(board: Board, loop: Loop) -> Any:
     return board.world.code_host.fetch_pull_request(loop.workspace.repository, loop.pull_request.number)
 
 
+def open_again(board: Board, loop: Loop) -> None:
+    """The description of the pull request is written as after a further push."""
+    sha = loop.pull_request.pushed_sha
+    pushed = BranchPublished(event_id="b", ticket_id=loop.ticket.id, generation=loop.generation, head_sha=sha)
+    decision = decide(replace(loop, stage=Stage.PUBLISHING), pushed, board.world.policy)
+    (command,) = (one for one in decision.commands if isinstance(one, OpenPullRequest))
+    with hold(board.world.redis, loop.ticket.id) as lease:
+        assert lease
+        perform(command, Context("again", loop.ticket, board.world, lease, loop))
+
+
 def test_ticket_for_two_repositories_is_split_merged_in_order_and_done(two: Board) -> None:
     parts = split(two)
 
@@ -108,6 +123,8 @@ def test_ticket_for_two_repositories_is_split_merged_in_order_and_done(two: Boar
     assert [loop.workspace.repository for loop in (one, other)] == ["acme/tally", SECOND]
     assert other.pull_request.url in fetch_pull(two, one).body and one.pull_request.url in fetch_pull(two, other).body
     assert "is merged before this one" in fetch_pull(two, other).body
+    open_again(two, one)
+    assert fetch_pull(two, one).body.count(other.pull_request.url) == 1, "the link of the other part stays the only one"
 
     for words in ("/approve", "/merge"):
         say(two, second, words)
