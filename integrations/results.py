@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from integrations.findings import Found, Matched
+from integrations.proposals import ProposedCriterion as ProposedCriterion
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
-RunRole = Literal["preflight", "planner", "scout", "maker", "gate", "judge", "checker", "answer"]
+RunRole = Literal[
+    "preflight", "planner", "scout", "maker", "gate", "judge", "checker", "answer", "triage", "matcher"
+]  # fmt: skip
 RunOutcome = Literal[
     "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure",
     "environment", "policy",
@@ -192,16 +196,6 @@ EvidenceKind = Literal["test", "command output", "file and line"]
 
 
 @value
-class ProposedCriterion:
-    """A criterion as the planner proposes it: with a command that Loopline can run, or the kind of evidence that the
-    checker has to find, one of `EvidenceKind`."""
-
-    text: str
-    command: str = ""
-    evidence: str = ""
-
-
-@value
 class Question:
     """A question of the planner, with likely answers."""
 
@@ -359,9 +353,12 @@ class Answered:
 
 
 Result = Annotated[
-    Preflighted | Planned | Scouted | Made | Gated | Judged | Checked | Answered, Field(discriminator="kind")
+    Preflighted | Planned | Scouted | Made | Gated | Judged | Checked | Answered | Found | Matched,
+    Field(discriminator="kind"),
 ]
-_EMPTY: tuple[Result, ...] = (Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked(), Answered())
+_EMPTY: tuple[Result, ...] = (
+    Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked(), Answered(), Found(), Matched()
+)  # fmt: skip
 EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
 """Result of a run that ended without one."""
 

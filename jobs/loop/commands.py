@@ -26,6 +26,7 @@ from integrations.values import (
     Usage,
     value,
 )
+from jobs.loop.automation_state import TriageTask
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush
@@ -105,6 +106,8 @@ class RunSpec:
     """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
+    triage: TriageTask | None = None
+    """Of a triage or matcher run, whose ticket is the mailbox of a repository's automations."""
 
 
 RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from integrations import events as e
+from integrations.findings import Found, Matched
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
 from jobs.loop.state import Loop, Stage
@@ -228,7 +229,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
             return run_results.on_judge_finished(loop, event, result, policy)
         case Checked() as result:
             return run_results.on_checker_finished(loop, event, result, policy)
-        case Answered():
+        case Answered() | Found() | Matched():
             return Decision(loop)
         case _:
             assert_never(event.result)

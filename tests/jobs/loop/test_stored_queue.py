@@ -54,6 +54,8 @@ from integrations.values import (
     Usage,
 )
 from integrations.workload import OpenReview, Overlap, ReviewLoad
+from jobs.loop.automation import Automation
+from jobs.loop.automation_state import TriageTask
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, Command
 from jobs.loop.comments import Guidance
@@ -127,6 +129,7 @@ KNOWN: dict[str, Any] = {
     "relations": (NewRelation(kind="blocked_by", ticket_id="t3"),),
     "overlaps": (OVERLAP,), "overlap": OVERLAP, "paths": ("a.py",), "ignore": ("docs/**",),
     "load": ReviewLoad(reviews=(OpenReview(ticket="t3", identifier="ENG-3"),), at_work=("t4",)),
+    "triage": TriageTask(run="r1", automation=Automation(name="ci-triage")),
     "provenance": Provenance(run_id="r", role="maker", outcome="done", reported_models=("m-1",), cost_usd=0.5),
 }  # fmt: skip
 

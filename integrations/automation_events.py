@@ -1,0 +1,89 @@
+"""Events of a repository's automations; `integrations.events` documents events. Their `ticket_id` is that of the
+repository's mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from integrations.event_base import BaseEvent
+from integrations.events import CommandFailed, RunFinished, RunParked, TimePassed
+from integrations.values import NO_COMMIT, Codec, CommitSha, TicketRef, value
+
+
+@value
+class AutomationsDeclared(BaseEvent):
+    """The declarations were read from the base branch at `base_sha`: `automations` in their JSON form, and sentences
+    about those that cannot be used."""
+
+    kind: Literal["AutomationsDeclared"] = "AutomationsDeclared"
+    repository: str
+    team: str
+    base_branch: str
+    base_sha: CommitSha
+    automations: tuple[dict[str, Any], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@value
+class AutomationRequested(BaseEvent):
+    """A person asked for a run, or an event that an automation is declared for happened (`trigger`)."""
+
+    kind: Literal["AutomationRequested"] = "AutomationRequested"
+    name: str
+    by: str = ""
+    trigger: str = ""
+
+
+@value
+class SourcesRead(BaseEvent):
+    """The sources of a run were read: `items` of them are stored under the run's id. `tickets` are the present states
+    of the tickets of known findings that changed."""
+
+    kind: Literal["SourcesRead"] = "SourcesRead"
+    run: str
+    base_sha: CommitSha = NO_COMMIT
+    items: int = 0
+    commands: int = 0
+    """Command sources, which the triage run itself runs."""
+    problems: tuple[str, ...] = ()
+
+
+@value
+class FindingFiled(BaseEvent):
+    """The ticket of a finding exists."""
+
+    kind: Literal["FindingFiled"] = "FindingFiled"
+    run: str
+    fingerprint: str
+    ticket: TicketRef
+
+
+@value
+class FindingDecided(BaseEvent):
+    """A person accepted or rejected a finding, by moving its ticket or with /ignore; `reason` is that of a rejection.
+    open: its ticket was reopened; done: its work is merged."""
+
+    kind: Literal["FindingDecided"] = "FindingDecided"
+    ticket: TicketRef
+    status: Literal["open", "accepted", "rejected", "done"]
+    reason: str = ""
+    by: str = ""
+
+
+@value
+class MemoryWritten(BaseEvent):
+    """The repository's memory on the board has the state of this run."""
+
+    kind: Literal["MemoryWritten"] = "MemoryWritten"
+    run: str
+    ticket: TicketRef
+
+
+AutomationEvent = Annotated[
+    AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided | MemoryWritten
+    | RunFinished | RunParked | CommandFailed | TimePassed,
+    Field(discriminator="kind"),
+]  # fmt: skip
+AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)
