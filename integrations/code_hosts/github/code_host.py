@@ -7,7 +7,9 @@ pull requests is not used, because newer API versions lack it.
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -50,6 +52,8 @@ _BODY_LIMIT = 65_536
 # Bounds of what is read for a brief.
 _COMMENT_CHARACTERS = 4_000
 _COMMENTS_OF_REVIEW = 100
+_SEEN_SECONDS = 60.0
+"""For which a repository that was read counts as existing, so that a missing branch costs one request."""
 _MAY_WRITE = {"admin", "maintain", "write"}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -81,6 +85,8 @@ class GitHub:
         self._checks = Checks(self._api)
         self._statuses = Statuses(self._api, as_app=self._as_app)
         self._merging = Merging(self._api, self._graph, merge_method)
+        self._seen: dict[str, float] = {}
+        """When each repository was read last, in seconds of the monotonic clock."""
 
     def __repr__(self) -> str:
         return f"GitHub({self._url!r}, as {'an App' if self._as_app else 'a person'})"
@@ -98,6 +104,7 @@ class GitHub:
     def repository(self, name: str) -> Repository:
         """The repository, under its new name when it was renamed. Raises `NotFound`."""
         found = self._api.get(payloads.Repository, Grant(name, _READ), build_path("repos", name))
+        self._seen[name] = time.monotonic()
         can_push = None if self._as_app or not found.permissions else found.permissions.push
         return Repository(found.full_name, found.clone_url, found.default_branch, bool(found.archived), can_push)
 
@@ -124,7 +131,8 @@ class GitHub:
         except Conflict:  # GitHub's error for a repository without commits
             return None
         except NotFound:
-            self.repository(repository)
+            if time.monotonic() - self._seen.get(repository, -math.inf) > _SEEN_SECONDS:
+                self.repository(repository)
             return None
 
     def delete_branch(self, repository: str, branch: str) -> None:

@@ -248,10 +248,18 @@ def test_github_merge_of_a_merged_pull_request_returns_its_commit(
 def test_github_branch_head_of_a_missing_branch_is_none(server: Answering, github: GitHub) -> None:
     assert github.branch_head("o/r", BRANCH) == SHA
     server.on(f"GET /repos/o/r/{REF}", Answer(404))
-    assert github.branch_head("o/r", BRANCH) is None
     server.on("GET /repos/o/r", Answer(404))
     with pytest.raises(NotFound):
         github.branch_head("o/r", BRANCH)
+
+
+def test_github_repository_that_was_read_just_now_is_not_read_again_for_a_missing_branch(
+    server: Answering, github: GitHub
+) -> None:
+    server.on(f"GET /repos/o/r/{REF}", Answer(404))
+    assert github.branch_head("o/r", BRANCH) is None
+    server.on("GET /repos/o/r", Answer(404))
+    assert github.branch_head("o/r", BRANCH) is None
 
 
 def test_github_branch_head_of_an_empty_repository_is_none(server: Answering, github: GitHub) -> None:
