@@ -45,16 +45,28 @@ class FileFinding:
     finding: ProposedFinding
     base_sha: CommitSha
     related: tuple[TicketRef, ...] = ()
+    previous: TicketRef | None = None
+    """The closed ticket of the same finding."""
+    returns: Literal["", "rejected", "done"] = ""
+    """The status of `previous`: its evidence has changed since, or it came back."""
+    reopened: int = 0
 
 
 @value
 class NoteFinding:
-    """Note on the ticket of a known finding that it was found again, `seen` times in all."""
+    """Note on the ticket of a known finding that it was found again, `seen` times in all. `raised`: it is urgent now
+    and was not before, which notifies people."""
 
     kind: Literal["NoteFinding"] = "NoteFinding"
     ticket: TicketRef
     seen: int
     run: str
+    repository: str = ""
+    fingerprint: str = ""
+    automation: str = ""
+    at: float = 0.0
+    """When it was found, Unix seconds."""
+    raised: bool = False
 
 
 @value

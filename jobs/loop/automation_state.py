@@ -36,6 +36,10 @@ class KnownFinding:
     seen: int = 1
     first_at: float = 0.0
     last_at: float = 0.0
+    decided_at: float = 0.0
+    """When its status changed last; 0 while it is open."""
+    reopened: int = 0
+    """How often its ticket was closed before, and a new one filed."""
 
 
 @value
