@@ -94,11 +94,15 @@ def sign_facts(*facts: str) -> str:
     return hashlib.sha256("\0".join(facts).encode(errors="replace")).hexdigest()[:16]
 
 
-def build_key(kind: str, *parts: str) -> str:
-    """The key of an item, as 'check:CI/test/Run tests'. A long one is cut and ends with a digest."""
-    names = (normalize_line(part) for part in parts)
-    key = f"{kind}:{'/'.join(name for name in names if name)}"
+def build_key(kind: str, *ids: str) -> str:
+    """The key of an item by its ids, as 'issue:12'. A long one is cut and ends with a digest."""
+    key = f"{kind}:{'/'.join(text for part in ids if (text := ' '.join(part.split())))}"
     return key if len(key) <= KEY_CHARACTERS else f"{key[: KEY_CHARACTERS - 17]}~{sign_facts(key)}"
+
+
+def build_name_key(kind: str, *names: str) -> str:
+    """The key of an item by names that can hold numbers of runs or hashes, as 'check:CI/test/Run tests'."""
+    return build_key(kind, *map(normalize_line, names))
 
 
 def _is_summary(line: str) -> bool:

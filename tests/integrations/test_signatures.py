@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.signatures import KEY_CHARACTERS, build_key, normalize_line, sign_log
+from integrations.signatures import KEY_CHARACTERS, build_key, build_name_key, normalize_line, sign_log
 
 PYTEST = """\
 {at} collected {count} items
@@ -91,15 +91,22 @@ def test_signature_line_loses_what_changes_and_keeps_the_rest(line: str) -> None
 @given(st.text(max_size=300), st.text(max_size=300))
 @settings(max_examples=60, deadline=None)
 def test_key_is_bounded_and_on_one_line(one: str, other: str) -> None:
-    key = build_key("check", one, other)
-    assert len(key) <= KEY_CHARACTERS and len(key.splitlines()) == 1
-    assert key == build_key("check", one, other)
+    for build in (build_key, build_name_key):
+        key = build("check", one, other)
+        assert len(key) <= KEY_CHARACTERS and len(key.splitlines()) == 1
+        assert key == build("check", one, other)
 
 
-def test_key_drops_numbers_of_runs_and_keeps_versions() -> None:
-    assert build_key("check", "CI", "build #41", "Run tests") == build_key("check", "CI", "build #42", "Run tests")
-    assert build_key("check", "CI", "test (3.11)") != build_key("check", "CI", "test (3.12)")
-    assert build_key("check", "x" * 300) != build_key("check", "x" * 301)
+def test_key_of_a_name_drops_numbers_of_runs_and_keeps_versions() -> None:
+    assert build_name_key("check", "CI", "build #41", "Test") == build_name_key("check", "CI", "build #42", "Test")
+    assert build_name_key("check", "CI", "test (3.11)") != build_name_key("check", "CI", "test (3.12)")
+    assert build_name_key("check", "x" * 300) == build_name_key("check", "x" * 300)
+
+
+def test_key_of_an_id_keeps_all_of_it() -> None:
+    assert build_key("issue", "123456") == "issue:123456"
+    assert build_key("release", "20261127") != build_key("release", "20261128")
+    assert build_key("x", "y" * 300) != build_key("x", "y" * 301)
 
 
 @pytest.mark.parametrize("piece", ["a", "0", "/tmp/", "a0", "1:", "error ", "A0b", ".x:1", " Mon Jan 1 ", "1 failed "])

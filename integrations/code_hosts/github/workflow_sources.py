@@ -19,7 +19,7 @@ from integrations.findings import SourceItem
 from integrations.ports.ci import CheckFailure
 from integrations.ports.pull_request import HostCheck
 from integrations.ports.source_items import DETAIL, SUMMARY, TITLE, SourceQuery, SourceReading
-from integrations.signatures import build_key, sign_facts, sign_log
+from integrations.signatures import build_name_key, sign_facts, sign_log
 from integrations.texts import cut
 from integrations.values import CommitSha
 
@@ -206,7 +206,7 @@ def _to_item(failure: CheckFailure, streak: _Streak | None, job: payloads.Job | 
     annotations = "\n".join(failure.annotations)
     evidence = failure.log or ("" if failure.note else annotations)
     return SourceItem(
-        key=build_key("check", failure.group, failure.name, step),
+        key=build_name_key("check", failure.group, failure.name, step),
         kind="check",
         title=cut(f"{failure.group}: {failure.name}" if failure.group else failure.name, TITLE),
         url=failure.url,
@@ -222,7 +222,7 @@ def _to_unstarted(streak: _Streak) -> SourceItem:
     """A run without a job: its workflow file is invalid."""
     run = streak.runs[0]
     return SourceItem(
-        key=build_key("check", run.name),
+        key=build_name_key("check", run.name),
         kind="check",
         title=cut(f"{run.name}: the workflow does not start", TITLE),
         url=run.html_url,
@@ -244,7 +244,7 @@ def _to_flaky(name: tuple[str, str], record: _JobRecord, failure: CheckFailure, 
         for run, one in record.failures[:20]
     ]
     return SourceItem(
-        key=build_key("flaky", workflow, job),
+        key=build_name_key("flaky", workflow, job),
         kind="flaky",
         title=cut(f"{workflow}: {job} is flaky", TITLE),
         url=failure.url,
