@@ -9,7 +9,15 @@ from pydantic import Field
 from integrations.findings import ProposedFinding
 from integrations.values import Codec, CommitSha, TicketRef, value
 from jobs.loop.automation import Automation
-from jobs.loop.commands import StartRun
+from jobs.loop.commands import Lane, StartRun
+
+
+@value
+class ReadDeclarations:
+    """Read the declarations of the repository's base branch and the operator's; returns `AutomationsDeclared`."""
+
+    kind: Literal["ReadDeclarations"] = "ReadDeclarations"
+    repository: str
 
 
 @value
@@ -70,6 +78,11 @@ class WriteMemory:
 
 
 AutomationCommand = Annotated[
-    ReadSources | FileFinding | NoteFinding | WriteMemory | StartRun, Field(discriminator="kind")
+    ReadDeclarations | ReadSources | FileFinding | NoteFinding | WriteMemory | StartRun, Field(discriminator="kind")
 ]
 AUTOMATION_COMMAND: Codec[AutomationCommand] = Codec(AutomationCommand)
+
+
+def lane_of_automation(command: AutomationCommand) -> Lane:
+    """inner: only Redis is needed."""
+    return "inner" if isinstance(command, StartRun) else "outer"
