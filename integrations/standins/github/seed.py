@@ -17,7 +17,8 @@ DEFAULT_EVENTS = [
     *("check_run", "check_suite", "workflow_run", "workflow_job", "merge_group", "repository"),
 ]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses", "actions")
-ALL_PERMISSIONS = {"metadata": "read", "merge_queues": "read", **dict.fromkeys(WRITABLE, "write")}
+READABLE = ("metadata", "merge_queues", "vulnerability_alerts")
+ALL_PERMISSIONS = {**dict.fromkeys(READABLE, "read"), **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):

@@ -11,7 +11,7 @@ from integrations.findings import Match, ProposedFinding, SourceItem
 from integrations.proposals import ProposedCriterion
 from integrations.values import Identifier, Ticket, TicketId, TicketRef
 from jobs.loop.automation import AutomationLimits
-from jobs.loop.automation_state import KnownFinding
+from jobs.loop.automation_state import FindingStatus, KnownFinding
 from jobs.loop.derived_ids import finding_ticket_id
 from jobs.workflow.automations.findings import (
     MOST_PAIRS,
@@ -40,7 +40,7 @@ def finding(*cited: SourceItem, title: str = "Rounding is wrong", **fields: Any)
     return ProposedFinding(**given)
 
 
-def known(one: ProposedFinding, status: str = "open", number: int = 1, **fields: Any) -> KnownFinding:
+def known(one: ProposedFinding, status: FindingStatus = "open", number: int = 1, **fields: Any) -> KnownFinding:
     """The finding after a morning, with its ticket."""
     plan = plan_filing([one], [], AutomationLimits(), "ci-triage", "acme/shop", 1.0)
     ref = TicketRef(id=TicketId(f"t{number}"), identifier=Identifier(f"ENG-{number}"))
@@ -74,7 +74,7 @@ def test_finding_of_the_same_failure_in_other_words_is_filed_once_in_ten_morning
 
 
 @pytest.mark.parametrize("status", ["open", "accepted"])
-def test_finding_with_an_open_ticket_is_noted(status: str) -> None:
+def test_finding_with_an_open_ticket_is_noted(status: FindingStatus) -> None:
     result = plan(finding(CHECK, title="Other words"), known=[known(finding(CHECK), status)])
 
     assert (titles(result), result.duplicates) == ([], 1)
