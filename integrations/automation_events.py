@@ -93,8 +93,8 @@ class MemoryWritten(BaseEvent):
 
 
 AutomationEvent = Annotated[
-    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided | MemoryWritten
-    | RunFinished | RunParked | CommandFailed | TimePassed,
+    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided
+    | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

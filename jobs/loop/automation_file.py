@@ -99,6 +99,8 @@ def _read(given: Mapping[str, Any], name: str, origin: str, head: FrontMatter, n
         raise FrontMatterError(f"line {head.find_line(('name',))}, name: it differs from {name}; remove the key")
     own = {key: value for key, value in given.items() if key not in _INTERNAL}
     plain = {**{key: _normalize(key, value) for key, value in own.items()}, "name": name, "origin": origin}
+    if "quiet_hours" in plain and isinstance(schedule := plain.get("schedule", {}), dict):
+        plain["schedule"] = {**schedule, "quiet_hours": plain.pop("quiet_hours")}
     try:
         read = _ADAPTER.validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
@@ -137,4 +139,3 @@ def _find_problem(read: Automation, now: float) -> str:
     if not read.sources and not read.skill and not read.prompt:
         return "sources: there is nothing to do; add sources, a skill or a prompt"
     return ""
-
