@@ -61,7 +61,12 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
 
     @routes.get("/automations")
     def automations() -> str:
-        return render_template("automations.html", repositories=_read(redis), now=time.time())
+        return render_template("automations.html", repositories=_read(redis))
+
+    @routes.get("/automations/<path:repository>")
+    def of_repository(repository: str) -> str:
+        found = [one for one in _read(redis) if one.repository.lower() == repository.lower()]
+        return render_template("automations.html", repositories=found or abort(404, "It has no automations."))
 
     @routes.get("/api/automations")
     def api_automations() -> Response:

@@ -12,7 +12,8 @@ SHOP = "acme/shop"
 BROKEN = ".loopline/automations/bad.md in acme/shop at main cannot be used: line 2, scedule: it is an unknown key."
 RECORD = RunRecord(
     id="acme__shop-ci-triage-1", automation="ci-triage", cause="schedule", started_at=1_795_766_400.0,
-    ended_at=1_795_766_460.0, outcome="filed", found=3, duplicates=1, filed=2, cost_usd=0.1234, note="One\x1b[31m note.",
+    ended_at=1_795_766_460.0, outcome="filed", found=3, duplicates=1, filed=2, cost_usd=0.1234,
+    note="One\x1b[31m note.",
 )  # fmt: skip
 STATE = AutomationState(
     repository=SHOP,
