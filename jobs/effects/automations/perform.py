@@ -12,6 +12,7 @@ from integrations.automation_events import AutomationEvent
 from integrations.outward import check_outward
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.declarations import read_declarations
+from jobs.effects.automations.sources import read_sources
 from jobs.loop import automation_commands as c
 from jobs.loop.commands import StartRun
 from jobs.runtime import queues
@@ -34,5 +35,6 @@ def start_run(command: StartRun, ctx: AutomationContext) -> None:
 
 _PERFORMERS: dict[type, Callable[[Any, AutomationContext], Sequence[AutomationEvent] | None]] = {
     c.ReadDeclarations: read_declarations,
+    c.ReadSources: read_sources,
     StartRun: start_run,
 }
