@@ -125,15 +125,10 @@ def test_source_that_is_disabled_names_the_fix(tmp_path: Path, redis: Redis, set
     with open_board(tmp_path, redis, settings, of_repositories={"allow_alerts": False}) as board:
         _, event = read(board, SourceSpec(kind="advisories"), SourceSpec(kind="commits"))
         assert {item.kind for item in stored(board).values()} == {"commit"}
-    assert (event.complete, event.problems) == (
-        True,
-        (
-            (
-                "The source advisories was not read: the alerts of Dependabot are disabled for acme/tally: enable them in "
-                "its settings under code security, or remove the source."
-            ),
-        ),
-    )
+    disabled = "the alerts of Dependabot are disabled for acme/tally"
+    fix = "enable them in its settings under code security, or remove the source"
+    assert event.problems == (f"The source advisories was not read: {disabled}: {fix}.",)
+    assert event.complete
 
 
 def test_source_with_a_wrong_filter_names_key_and_fix(board: Board) -> None:
