@@ -19,6 +19,7 @@ _COMMANDS = {
     "/approve": "approves the commit under review",
     "/merge": "merges the approved commit, or lists what is missing; `/merge anyway` leaves out what is not required",
     "/ticket <what>": "files a linked ticket for later; without a text, one with the checker's findings",
+    "/ignore <reason>": "rejects the finding of an automation, so that it is not filed again",
     "/accept": "accepts changes to tests and checks",
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",

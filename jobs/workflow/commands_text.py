@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 INFORMATION = frozenset({"help", "status", "why"})
 SERVICE = frozenset({"freeze", "thaw"})
-WITH_TEXT = frozenset({"changes", "retry", "resume", "ticket"})
+WITH_TEXT = frozenset({"changes", "retry", "resume", "ticket", "ignore"})
 """Commands whose text goes on in the following lines."""
 KNOWN = (
     INFORMATION
@@ -36,7 +36,7 @@ _SYNONYMS = {
     "unpause": "resume", "continue": "resume", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
     "change": "changes", "revise": "changes", "take": "takeover", "commands": "help", "info": "status",
     "unfreeze": "thaw",
-    "reason": "why", "abandon": "close",
+    "reason": "why", "abandon": "close", "reject": "ignore", "dismiss": "ignore", "wontfix": "ignore",
 }  # fmt: skip
 """Only for the hint: none of them is a command."""
 _EXCLUSIVE = (frozenset({"approve", "merge"}), frozenset({"changes", "retry", "resume"}), frozenset({"takeover"}))

@@ -27,6 +27,8 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
+TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher"})
+"""Roles without a work tree, which get only their rules."""
 INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3

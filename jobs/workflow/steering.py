@@ -37,6 +37,7 @@ from jobs.workflow.commands_text import (
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
+from jobs.workflow.finding_reports import ignore_finding
 from jobs.workflow.follow_ups import file_follow_up
 from jobs.workflow.foreign import can_resume, resume_on_branch
 from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
@@ -59,7 +60,7 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
     if loop.stage is Stage.WAITING and _RUN_ANYWAY.fullmatch(parsed.prose) and not parsed.commands:
         parsed = ParsedComment("", (CommentCommand("run", "anyway"),))
     author, ours = event.author, loop.stage is not Stage.IDLE
-    always = SERVICE | INFORMATION | {"link"}
+    always = SERVICE | INFORMATION | {"link", "ignore"}
     if author is None or not (ours or any(command.name in always for command in parsed.commands)):
         return Decision(loop)
     if is_seen(loop, event) or is_late_edit(loop, event):
@@ -182,6 +183,8 @@ def _apply_command(
         return link_account(loop, author, guidance.text)
     if name == "ticket":
         return file_follow_up(loop, guidance)
+    if name == "ignore":
+        return ignore_finding(loop, guidance)
     loop = acknowledge(loop)
     if name in {"changes", "retry", "resume"} and not guidance.text and loop.comments.noted:
         noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)
