@@ -59,6 +59,8 @@ class SourcesRead(BaseEvent):
     commands: int = 0
     """Command sources, which the triage run itself runs."""
     problems: tuple[str, ...] = ()
+    complete: bool = True
+    """False: a source was unavailable, so the next run reads from the same time."""
 
 
 @value

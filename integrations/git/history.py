@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from integrations.git.repository import HostRepository
 from integrations.texts import cut
-from integrations.values import CommitSha
+from integrations.values import NO_COMMIT, CommitSha
 
-_FORMAT = "%H%x00%aI%x00%an%x00%ae%x00%B%x00"
-_FIELDS = 5
+_FORMAT = "%H%x00%P%x00%aI%x00%an%x00%ae%x00%B%x00"
+_FIELDS = 6
 _ROW = re.compile(r"\s*(?:(\d+|-)\t(\d+|-)\t(.+))?", re.DOTALL)
 """'3<tab>1<tab>path', or the empty field between two commits."""
 MOST_FILES, MESSAGE = 200, 4_000
@@ -30,6 +30,8 @@ class ListedCommit:
     author: str
     email: str
     message: str
+    parent: CommitSha = NO_COMMIT
+    """The first one; `NO_COMMIT` of a root."""
     files: tuple[tuple[str, int, int], ...] = ()
 
     @property
@@ -47,10 +49,10 @@ def read_history(repository: HostRepository, sha: str, since: float, most: int, 
 
 
 def _parse(text: str) -> Iterator[ListedCommit]:
-    """Five fields per commit, then one per file. None of them can contain the separator."""
+    """Six fields per commit, then one per file. None of them can contain the separator."""
     fields = deque(text.split("\0"))
     while len(fields) > _FIELDS:
-        sha, at, author, email, message = (fields.popleft() for _ in range(_FIELDS))
+        sha, parents, at, author, email, message = (fields.popleft() for _ in range(_FIELDS))
         files = []
         while fields and (row := _ROW.fullmatch(fields[0])):
             fields.popleft()
@@ -58,6 +60,7 @@ def _parse(text: str) -> Iterator[ListedCommit]:
                 files.append((row[3], _count(row[1]), _count(row[2])))
         yield ListedCommit(
             sha=CommitSha(sha.strip()),
+            parent=CommitSha(parents.partition(" ")[0]),
             at=at,
             author=cut(" ".join(author.split()), 100),
             email=email,

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from integrations.explain import classify, show_name
+from integrations.ports.source_items import find_filter_problem
 from jobs.loop.automation import Automation
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
 from jobs.loop.policy import list_problems
@@ -134,6 +135,8 @@ def _find_problem(read: Automation, now: float) -> str:
     for number, source in enumerate(read.sources, 1):
         if (source.kind == "command") != bool(source.run.strip()):
             return f"sources.{number}.run: it belongs to the kind command; write both or neither"
+        if problem := find_filter_problem(source.kind, source.filter):
+            return f"sources.{number}.filter: {problem}"
         if source.kind == "tool" and not source.name:
             return f"sources.{number}.name: it is missing; name the tool"
     if not read.sources and not read.skill and not read.prompt:

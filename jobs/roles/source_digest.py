@@ -56,7 +56,9 @@ def build_item_tools(spec: RunSpec, items: Sequence[SourceItem]) -> tuple[HostTo
             note = f"\n{len(found) - len(lines)} further ones are not listed." if found[len(lines) :] else ""
             return ToolResult(fence(spec, "items", "\n".join(lines)) + note)
         known = ", ".join(count_kinds(ordered))
-        return ToolResult(f"There is no such item: give a key of the digest, or one of the kinds {known}.", is_error=True)
+        return ToolResult(
+            f"There is no such item: give a key of the digest, or one of the kinds {known}.", is_error=True
+        )
 
     return (HostTool(SHOW_ITEM, take),)
 

@@ -15,7 +15,7 @@ from integrations.code_hosts.github.actions import Checks
 from integrations.code_hosts.github.api import GitHubApi, Grant, build_path
 from integrations.code_hosts.github.source_payloads import Alert, Authored, Issue, ListedPullRequest, Release
 from integrations.code_hosts.github.workflow_sources import WorkflowSources
-from integrations.errors import Rejected
+from integrations.errors import Forbidden, Rejected
 from integrations.findings import Severity, SourceItem
 from integrations.ports.source_items import DETAIL, SUMMARY, TITLE, SourceQuery, SourceReading, rate_labels
 from integrations.signatures import build_key, normalize_line, sign_facts
@@ -91,7 +91,13 @@ class Sources:
         where = build_path("repos", query.repository, "dependabot/alerts")
         listed = self._api.paginate(Alert, Grant(query.repository, _ALERTS), where, state="open", **given)
         order = ("urgent", "high", "normal", "low")
-        found = [_to_advisory(one) for one in islice(listed, MOST_LISTED)]
+        try:
+            found = [_to_advisory(one) for one in islice(listed, MOST_LISTED)]
+        except Forbidden as error:
+            if "disabled for this repository" not in str(error):
+                raise
+            fix = "enable them in its settings under code security, or remove the source"
+            raise Rejected(f"the alerts of Dependabot are disabled for {query.repository}: {fix}") from None
         return SourceReading(tuple(sorted(found, key=lambda one: (order.index(one.severity), one.key))))
 
 

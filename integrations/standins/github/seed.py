@@ -92,6 +92,8 @@ class SeededRepository(Strict):
     allow_auto_merge: bool = False
     allow_drafts: bool = True
     """Whether the plan has draft pull requests."""
+    allow_alerts: bool = True
+    """Whether the alerts of Dependabot are enabled."""
     teams: list[str] = []
     """Slugs of the owner's teams with access."""
     archived: bool = False

@@ -14,6 +14,7 @@ from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.declarations import read_declarations
 from jobs.effects.automations.filing import file_finding, note_finding
 from jobs.effects.automations.memory import write_memory
+from jobs.effects.automations.sources import read_sources
 from jobs.loop import automation_commands as c
 from jobs.loop.commands import StartRun
 from jobs.runtime import queues
@@ -36,6 +37,7 @@ def start_run(command: StartRun, ctx: AutomationContext) -> None:
 
 _PERFORMERS: dict[type, Callable[[Any, AutomationContext], Sequence[AutomationEvent] | None]] = {
     c.ReadDeclarations: read_declarations,
+    c.ReadSources: read_sources,
     c.FileFinding: file_finding,
     c.NoteFinding: note_finding,
     c.WriteMemory: write_memory,

@@ -33,6 +33,7 @@ def on_sources_read(state: AutomationState, event: SourcesRead, policy: ServiceP
     if run is None or run.stage != "reading":
         return AutomationDecision(state)
     run = replace(run, base_sha=event.base_sha or run.base_sha, items=event.items, problems=event.problems)
+    run = replace(run, incomplete=not event.complete)
     automation = find_automation(state, run.automation)
     if automation is None:
         return end_run(state, run, "skipped", event.at, "Its declaration was removed.")

@@ -52,6 +52,7 @@ def test_quiet_hours_belong_to_the_schedule_wherever_they_are_written() -> None:
         ("---\nschedule: 61 * * * *\n---\nx", "line 2, schedule.cron: '61 * * * *' has an invalid minute; write"),
         ("---\nsources: [checks, nope]\n---\n", "sources.1.kind: it is a text; write 'checks',"),
         ("---\nsources:\n- kind: command\n---\n", "sources.1.run: it belongs to the kind command; write both or"),
+        ("---\nsources:\n- kind: flaky\n  filter: {runs: many}\n---\n", "the filter runs of the source flaky is 'many'"),
         ("---\nsources:\n- kind: tool\n---\n", "sources.1.name: it is missing; name the tool."),
         ("---\nlimits: {findings: -1}\n---\nx", "line 2, limits.findings: it is a number below 0; write 0 or more."),
         ("---\non: label\n---\nx", "label: it belongs to the trigger label; write both or neither."),

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from integrations.standins.github.hub import Hub, now
 from integrations.standins.github.operations import Call, Reply, operation
+from integrations.standins.github.problems import Problem
 from integrations.standins.github.records import Alert, Issue, Pull, Release
 from integrations.standins.github.routes.repositories import REPOSITORY
 from integrations.standins.github.seed import Strict
@@ -111,6 +112,8 @@ def list_releases(call: Call) -> Reply:
 @operation("GET", REPOSITORY + "/dependabot/alerts", needs="vulnerability_alerts:read", role="write")
 def list_alerts(call: Call) -> Reply:
     """The open alerts, the newest first; `severity`, `ecosystem` and `scope` filter."""
+    if not call.repository.seeded.allow_alerts:
+        raise Problem(403, "Dependabot alerts are disabled for this repository.")
     shown = call.hub.store.all(Alert, repository=call.repository.name)[::-1]
     for name in ("severity", "ecosystem", "scope"):
         wanted = call.request.query.get(name)
