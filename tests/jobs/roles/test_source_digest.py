@@ -27,7 +27,7 @@ def spec() -> RunSpec:
 def show(spec: RunSpec, items: list[SourceItem], **given: str) -> tuple[str, bool]:
     [tool] = build_item_tools(spec, items)
     result = tool.take(given, lambda: False)
-    return result.text, result.is_error
+    return result.content, result.is_error
 
 
 def test_digest_has_the_most_urgent_items_first_with_their_keys(spec: RunSpec) -> None:
