@@ -27,7 +27,9 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
-INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge"}
+TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher"})
+"""Roles without a work tree, which get only their rules."""
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
