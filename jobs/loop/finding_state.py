@@ -1,4 +1,5 @@
-"""The finding of an automation that a ticket was filed for. Values only."""
+"""Parts of a ticket's state and commands that are about automations: the finding that it was filed for, requested runs.
+Values only."""
 
 from __future__ import annotations
 
@@ -35,3 +36,15 @@ class ReportFinding:
     status: FindingStatus
     reason: str = ""
     by: str = ""
+
+
+@value
+class RequestAutomation:
+    """Start a run of the automation `name`, of the ticket's repository or another one of its team; the answer is a
+    comment in the thread `reply_to`."""
+
+    kind: Literal["RequestAutomation"] = "RequestAutomation"
+    name: str
+    by: str
+    repository: str = ""
+    reply_to: str = ""

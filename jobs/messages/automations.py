@@ -229,3 +229,9 @@ def _count(number: int, name: str) -> str:
 
 def _format_date(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+
+def requested_message(name: str, repository: str) -> str:
+    """The answer to `/run <name>`."""
+    place = f"The automation {code(name)} of {inline(repository)}"
+    return f"{place} starts. Its result is on the dashboard's page Automations."

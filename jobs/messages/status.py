@@ -12,7 +12,7 @@ from jobs.messages.text import MARKS, code, format_evidence, inline, money_messa
 _COMMANDS = {
     "/status": "state, cost, pull request, and what waits for whom",
     "/why": "the reason for the present state, with the evidence",
-    "/run anyway": "starts a ticket that waits for others",
+    "/run anyway": "starts a ticket that waits for others; `/run <automation>` starts an automation",
     "/stop": "stops the agent and keeps its work; `/cancel` is the same",
     "/retry <hint>": "starts again with what is there and with your hint",
     "/changes <what>": "starts another revision of the pull request",

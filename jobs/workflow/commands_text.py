@@ -47,6 +47,7 @@ _CODE_SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)", re.
 _LIST_ITEM = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)])\s+)(?:\[[ xX]\]\s+)?")
 _EMPHASIS = re.compile(r"[*_~]{1,3}")
 _COMMAND = re.compile(r"/(?P<name>[a-z]{2,20})[*_~]*(?::(?!//)|[.,;!?]*(?=\s|$))", re.IGNORECASE)
+_AUTOMATION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SEPARATORS = r"[\s,:;.!–—-]*"
 _GREETING = re.compile(
     r"(?:hi|hello|hey|dear|please|pls|thanks|thank you|ok|okay|good (?:morning|afternoon|evening)|and|now|then)\b",
@@ -101,6 +102,11 @@ def parse_comment(body: str, names: Sequence[str] = ()) -> ParsedComment:
             commands.append(CommentCommand(name, rest.strip()))
             prose += following
     return ParsedComment("\n".join(prose).strip(), tuple(commands))
+
+
+def is_automation(text: str) -> bool:
+    """Whether the text of `/run` is the name of an automation."""
+    return bool(_AUTOMATION.fullmatch(text)) and text != "anyway"
 
 
 def find_nearest_command(name: str) -> str:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from integrations.events import Event, TicketCommented, TicketMoved, TicketRemoved
 from integrations.texts import cut
+from integrations.values import Ticket
 from jobs.contract.amendments import is_consent
 from jobs.loop.automation_state import FindingStatus
 from jobs.loop.commands import PostComment, React
 from jobs.loop.comments import Guidance
-from jobs.loop.finding_state import FindingLink, ReportFinding
+from jobs.loop.finding_state import ReportFinding
 from jobs.loop.state import Loop, Stage
 from jobs.messages import automations as messages
 from jobs.messages.sessions import not_allowed_to_take_message
@@ -29,7 +30,8 @@ def report_finding(before: Loop, decision: Decision, event: Event, policy: Servi
     link = loop.finding or before.finding
     if link is None:
         return decision
-    status = _read_present_status(loop, link, event, policy)
+    status = read_present_status(loop.ticket, replace(loop, finding=link), link.status, policy)
+    status = "rejected" if isinstance(event, TicketRemoved) else status
     link = replace(link, status=status, ignored=link.ignored and status == "rejected")
     kept = replace(loop, finding=link)
     if before.finding and before.finding.status == status:
@@ -73,13 +75,16 @@ def starts_itself(loop: Loop, event: TicketMoved) -> bool:
     return loop.finding is not None and loop.finding.starts and (event.by is None or event.by.is_us)
 
 
-def _read_present_status(loop: Loop, link: FindingLink, event: Event, policy: ServicePolicy) -> FindingStatus:
-    if isinstance(event, TicketRemoved):
-        return "rejected"
-    if loop.stage is Stage.DONE and loop.merged:
+def read_present_status(
+    ticket: Ticket, loop: Loop | None, before: FindingStatus, policy: ServicePolicy
+) -> FindingStatus:
+    """The status of a finding by its ticket, whose loop is None after a loss of Redis. `/ignore` does not move the
+    ticket, so a rejected one stays rejected there."""
+    if loop and loop.stage is Stage.DONE and loop.merged:
         return "done"
-    status = read_status(loop.ticket, policy.role_of(loop.ticket), was_handed_over=loop.generation > 0)
-    return "rejected" if link.ignored and status == "open" else status
+    status = read_status(ticket, policy.role_of(ticket), was_handed_over=loop is not None and loop.generation > 0)
+    is_ignored = loop.finding.ignored if loop and loop.finding else before == "rejected"
+    return "rejected" if is_ignored and status == "open" else status
 
 
 def _find_reason(loop: Loop, event: Event) -> str:

@@ -19,6 +19,7 @@ from jobs.runtime import keys
 from jobs.store.automations import AutomationStore
 from tests.jobs.board import Board
 from tests.jobs.hands import Hands
+from tests.jobs.story import VAGUE, said
 
 MAILBOX = automations_id(REPOSITORY)
 TRIAGE = "---\nschedule: 0 9 * * *\nsources: [issues]\n---\nLook at the issues.\n"
@@ -196,3 +197,38 @@ def test_repository_that_is_gone_is_reported_and_retried(board: Board) -> None:
     state = store.load(mailbox)
     assert state and state.automations == ()
     assert "acme/gone" in state.problems[0] and "LOOPLINE_TEAMS" in state.problems[0]
+
+
+def test_run_on_a_ticket_starts_the_automation_once_and_answers(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    work(board, outdated())
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    (record,) = work(board).history
+    assert (record.cause, record.outcome) == ("manual", "nothing")
+    assert said(board, VAGUE)[-1].startswith("The automation `ci-triage` of acme/tally starts.")
+    board.drive(VAGUE)
+    assert len(work(board).history) == 1
+
+
+def test_run_of_an_unknown_automation_answers_with_those_that_exist(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    work(board, outdated())
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triag")
+    board.drive(VAGUE)
+
+    assert said(board, VAGUE)[-1] == "No automation of acme/tally is named ci-triag. There are: ci-triage."
+    assert pending(board) == 0
+
+
+def test_run_by_a_guest_starts_nothing(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    work(board, outdated())
+
+    board.write_as("lin_api_eve", VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    assert pending(board) == 0 and "permission" in said(board, VAGUE)[-1]

@@ -13,6 +13,7 @@ from jobs.loop.commands import Command, PostComment, React, StartRun
 from jobs.loop.finding_state import FindingLink, ReportFinding
 from jobs.loop.state import Loop, Stage
 from jobs.workflow import Decision, ServicePolicy, decide
+from jobs.workflow.finding_reports import read_present_status
 from tests.jobs.workflow.values import ANA, GUEST, moved, said
 
 US = Person(id="us", name="Loopline", is_us=True, is_bot=True)
@@ -82,6 +83,16 @@ def test_ignore_rejects_the_finding_with_its_reason(loop: Loop, policy: ServiceP
     assert "not filed again unless its evidence changes" in comments(decision.commands)
     assert reports(decide(decision.loop, moved(loop.ticket, "Backlog"), policy)) == []
     assert reports(decide(decision.loop, moved(loop.ticket, "Agent"), policy)) == [("accepted", "")]
+
+
+def test_ignored_finding_stays_rejected_at_the_next_read_of_its_ticket(loop: Loop, policy: ServicePolicy) -> None:
+    ignored = decide(loop, said("/ignore it"), policy).loop
+
+    assert read_present_status(loop.ticket, ignored, "rejected", policy) == "rejected"
+    assert read_present_status(loop.ticket, None, "rejected", policy) == "rejected"
+    assert read_present_status(loop.ticket, loop, "rejected", policy) == "open"
+    assert read_present_status(loop.ticket, loop, "open", policy) == "open"
+    assert read_present_status(replace(loop.ticket, column="Agent"), ignored, "rejected", policy) == "accepted"
 
 
 def test_ignore_by_a_person_without_permission_changes_nothing(loop: Loop, policy: ServicePolicy) -> None:
