@@ -49,6 +49,14 @@ class AutomationRequested(BaseEvent):
 
 
 @value
+class ScheduleAdvanced(BaseEvent):
+    """A person rehearses the schedule: the slots until `until` (Unix seconds) count as passed."""
+
+    kind: Literal["ScheduleAdvanced"] = "ScheduleAdvanced"
+    until: float
+
+
+@value
 class SourcesRead(BaseEvent):
     """The sources of a run were read: `items` of them are stored under the run's id."""
 
@@ -95,8 +103,8 @@ class MemoryWritten(BaseEvent):
 
 
 AutomationEvent = Annotated[
-    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided
-    | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
+    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | ScheduleAdvanced | SourcesRead | FindingFiled
+    | FindingDecided | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

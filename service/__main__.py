@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -284,6 +285,8 @@ def _automations(given: argparse.Namespace) -> int:
             if given.part == "run":
                 audit = AuditJournal(settings.home, redis)
                 return automations.request_run(redis, sys.stdout, given.repository, given.name, audit)
+            if given.part == "advance":
+                return automations.advance(redis, sys.stdout, given.until, time.time())
             if given.part == "history":
                 return automations.show_history(redis, sys.stdout, given.repository, given.name)
             return automations.list_automations(redis, sys.stdout, getattr(given, "repository", ""))

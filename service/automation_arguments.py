@@ -16,7 +16,9 @@ def add_automations(commands: argparse._SubParsersAction[argparse.ArgumentParser
     request.add_argument("name", help="the automation")
     adding = parts.add_parser("add", help="copy a shipped automation into this checkout; without a name, list them")
     adding.add_argument("name", nargs="?", default="", help="the automation, as ci-triage")
+    advance = parts.add_parser("advance", help="start what is scheduled until a time, as if it were then")
+    advance.add_argument("until", metavar="TIME", help="at most two days ahead, as 2026-11-28T07:00+01:00")
     history = parts.add_parser("history", help="list the runs that have ended, with their results and costs")
     history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
     history.add_argument("name", nargs="?", default="", help="only this automation")
-    return [automations, listing, request, history]
+    return [automations, listing, request, advance, history]

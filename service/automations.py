@@ -1,4 +1,4 @@
-"""Commands for automations: list, run, history. Called by the command line.
+"""Commands for automations: list, run, advance, history. Called by the command line.
 
 They can run while Loopline is running. Each writes one line per automation or run, and returns the exit code.
 """
@@ -12,12 +12,17 @@ from typing import TextIO
 
 from redis import Redis
 
+from integrations.automation_events import ScheduleAdvanced
 from jobs.loop.automation import Automation
 from jobs.loop.automation_state import AutomationState, RunRecord
+from jobs.runtime import queues
 from jobs.runtime.audit import AuditJournal
 from jobs.store.automations import AutomationStore
 from jobs.workflow.automations.slots import explain_refusal
 from service.switch import find_operator
+
+MOST_ADVANCE_SECONDS = 2 * 86_400.0
+"""A last slot further in the future counts as one of a clock that was wrong."""
 
 
 def list_automations(redis: Redis, out: TextIO, repository: str = "") -> int:
@@ -89,6 +94,27 @@ def request_run(redis: Redis, out: TextIO, repository: str, name: str, audit: Au
     audit.record(kind="automation requested", ticket=state.repository, item=name, actor=operator)
     store.request(state.id, name, operator, str(uuid.uuid4()), time.time())
     out.write(f"The automation {name} of {state.repository} was requested; `loopline automations history` lists it.\n")
+    return 0
+
+
+def advance(redis: Redis, out: TextIO, until: str, now: float) -> int:
+    """Start the runs of every slot until that time (ISO 8601), as if it were that time now; returns 1 with the reason
+    for a time that cannot be used."""
+    try:
+        at = datetime.fromisoformat(until).timestamp()
+    except ValueError:
+        out.write(f"{_format_line(until)[:80]} is no time: write it as 2026-11-28T07:00+01:00.\n")
+        return 1
+    if not now < at <= now + MOST_ADVANCE_SECONDS:
+        days = int(MOST_ADVANCE_SECONDS / 86_400)
+        out.write(f"{until} is not within the next {days} days.\n")
+        return 1
+    store, started = AutomationStore(redis), 0
+    for state in store.states():
+        if 0 < state.due_at <= at:
+            started += store.deliver(ScheduleAdvanced(event_id=f"advance:{at}", ticket_id=state.id, until=at))
+            queues.wake_ticket(redis, state.id)
+    out.write(f"Advanced the automations of {started} repositories to {format_time(at)}.\n")
     return 0
 
 

@@ -37,7 +37,7 @@ def ends(ticket: dict[str, Any]) -> tuple[Any, ...]:
 def test_story_reaches_its_ends_and_leaves_no_process(tmp_path: Path) -> None:
     home = tmp_path / "demo"
     options = ["--once", "--home", str(home), "--port-base", str(free_ports())]
-    done = subprocess.run([*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run([*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
@@ -47,6 +47,15 @@ def test_story_reaches_its_ends_and_leaves_no_process(tmp_path: Path) -> None:
     assert ends(vague) == ("Needs Human", False, "asked")
     assert vague["model_calls"] > 0, "a planner has proposed acceptance criteria"
     assert bug["criteria"]
+    first, second = summary["mornings"]
+    assert (first["found"], first["duplicates"], first["filed"], first["accepted"], first["rejected"]) == (
+        3,
+        1,
+        2,
+        1,
+        1,
+    )
+    assert (second["found"], second["filed"], second["rejected"]) == (1, 0, 1), "what was rejected does not come back"
     assert str(home) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 

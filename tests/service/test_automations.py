@@ -1,4 +1,4 @@
-"""`loopline automations`: list, run, history."""
+"""`loopline automations`: list, run, advance, history."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from redis import Redis
 
 from jobs.config.settings import Settings
 from jobs.runtime.audit import AuditJournal
-from service.automations import list_automations, request_run, show_history
-from tests.service.automation_states import BROKEN, SHOP, list_requests, store_state
+from service.automations import advance, list_automations, request_run, show_history
+from tests.service.automation_states import BROKEN, SHOP, STATE, list_requests, store_state
 
 
 def test_automations_list_has_next_start_and_declarations_that_cannot_be_used(redis: Redis) -> None:
@@ -54,5 +54,31 @@ def test_automations_run_of_an_unknown_or_disabled_one_has_a_reason(redis: Redis
     ):
         out = StringIO()
         assert request_run(redis, out, repository, name, AuditJournal(settings.home, redis)) == 1
+        assert out.getvalue().strip() == reason
+    assert list_requests(redis) == []
+
+
+def test_automations_advance_passes_the_slots_until_a_time_once(redis: Redis) -> None:
+    store_state(redis)
+    slot = STATE.next_slots["ci-triage"]
+    out = StringIO()
+
+    for _ in range(2):
+        assert advance(redis, out, "2026-11-28T09:00+01:00", slot - 3_600) == 0
+    (event,) = map(json.loads, list_requests(redis))
+    assert (event["kind"], event["until"]) == ("ScheduleAdvanced", slot)
+    assert out.getvalue().splitlines()[0] == "Advanced the automations of 1 repositories to 2026-11-28 08:00Z."
+
+
+def test_automations_advance_refuses_a_time_that_is_past_or_far_ahead_or_none(redis: Redis) -> None:
+    store_state(redis)
+    now = STATE.next_slots["ci-triage"]
+    for until, reason in (
+        ("tomorrow", "tomorrow is no time: write it as 2026-11-28T07:00+01:00."),
+        ("2026-11-27T08:00Z", "2026-11-27T08:00Z is not within the next 2 days."),
+        ("2027-11-27T08:00Z", "2027-11-27T08:00Z is not within the next 2 days."),
+    ):
+        out = StringIO()
+        assert advance(redis, out, until, now) == 1
         assert out.getvalue().strip() == reason
     assert list_requests(redis) == []

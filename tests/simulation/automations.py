@@ -71,7 +71,9 @@ class Story:
         self.board, self.paid = Board(), 0.0
         self.started: list[str] = []
         self.signatures = dict.fromkeys(CHECKS, "s0")
-        limits = AutomationLimits(findings=self.random.randint(1, 3), run_usd=1.0, day_usd=self.random.choice([1.5, 9.0]))
+        limits = AutomationLimits(
+            findings=self.random.randint(1, 3), run_usd=1.0, day_usd=self.random.choice([1.5, 9.0])
+        )
         cron = self.random.choice(["0 9 * * *", "*/30 * * * *", "0 9 * * mon-fri"])
         first = Automation(
             name="one", schedule=Schedule(cron=cron, timezone="Europe/Berlin"), on=("ci_red",), limits=limits,
@@ -129,7 +131,9 @@ class Story:
         match command:
             case ReadSources():
                 items = len(self.failing())
-                self.deliver(SourcesRead(event_id=f"{command.run}/read", run=command.run, items=items, base_sha=BASE, **ref))
+                self.deliver(
+                    SourcesRead(event_id=f"{command.run}/read", run=command.run, items=items, base_sha=BASE, **ref)
+                )
             case StartRun():
                 if f"{command.spec.run_id}/end" not in self.known:
                     self.agents[command.spec.run_id] = command.spec
@@ -140,7 +144,9 @@ class Story:
                 self.board.create(ticket_id, key, signature)
                 ticket = TicketRef(id=ticket_id, identifier=Identifier("ENG-1"))
                 name = f"{command.run}/{one.fingerprint}/{command.reopened}"
-                self.deliver(FindingFiled(event_id=name, run=command.run, fingerprint=one.fingerprint, ticket=ticket, **ref))
+                self.deliver(
+                    FindingFiled(event_id=name, run=command.run, fingerprint=one.fingerprint, ticket=ticket, **ref)
+                )
             case WriteMemory():
                 memory = TicketRef(id=TicketId("m"), identifier=Identifier("ENG-9"))
                 self.deliver(MemoryWritten(event_id=f"memory/{self.count()}", run=command.run, ticket=memory, **ref))
@@ -155,7 +161,9 @@ class Story:
         spec = self.agents.pop(run_id)
         assert spec.triage
         outcome = self.random.choices(["done", "budget", "failed"], [8, 1, 1])[0]
-        findings = tuple(map(self.word, self.random.sample(self.failing(), self.random.randint(0, len(self.failing())))))
+        findings = tuple(
+            map(self.word, self.random.sample(self.failing(), self.random.randint(0, len(self.failing()))))
+        )
         pairs = find_resembling(spec.triage.found, spec.triage.known) if spec.role == "matcher" else ()
         same = [pair for pair in pairs if _place(pair.fingerprint, spec) == _place(pair.known, spec)]
         matches = tuple(Match(fingerprint=pair.fingerprint, known=pair.known) for pair in same)
@@ -173,7 +181,11 @@ class Story:
         """The finding about this failure, in other words each time."""
         item = SourceItem(key=key, kind="check", title=key, signature=self.signatures[key])
         fingerprint, evidence = identify_finding([item])
-        title = " ".join(self.random.sample("build is broken red since yesterday the split fails again cents".split(), 5))
+        title = " ".join(
+            self.random.sample(
+                ["build", "is", "broken", "red", "since", "yesterday", "the", "split", "fails", "again", "cents"], 5
+            )
+        )
         return ProposedFinding(
             title=title, body=title, items=(key,), links=(self.signatures[key],), fingerprint=fingerprint,
             evidence=evidence, severity=self.random.choice(("urgent", "high", "normal", "low")),
@@ -195,7 +207,9 @@ class Story:
                 self.declare()
             case 1:
                 name = self.random.choice(["one", "two", "none"])
-                self.deliver(AutomationRequested(event_id=f"ask-{self.count()}", ticket_id=self.state.id, name=name, by="Ana"))
+                self.deliver(
+                    AutomationRequested(event_id=f"ask-{self.count()}", ticket_id=self.state.id, name=name, by="Ana")
+                )
             case 2:
                 event = AutomationRequested(event_id=f"red-{self.count()}", ticket_id=self.state.id, trigger="ci_red")
                 self.deliver(event)

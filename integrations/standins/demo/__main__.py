@@ -9,12 +9,15 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from integrations.standins.demo import projects
+from integrations.standins.demo.mornings import PARCELS, Mornings, is_expected
 from integrations.standins.demo.person import Ana
-from integrations.standins.demo.stack import ROOT, Stack
+from integrations.standins.demo.stack import ROOT, TALLY, Stack
 from integrations.standins.demo.story import BUG, FEATURE, VAGUE, Narrator, Story, StoryError
 
+SETTINGS = {"LOOPLINE_CHECKS_QUIET_SECONDS": "2"}
 MARK = "made-by-the-demo"
 WELCOME = """
   Loopline is up. Everything it writes is below {home}.
@@ -52,9 +55,10 @@ def main() -> int:
     try:
         if args.projects:
             return _play_projects(home, args)
-        with Stack(home, args.port_base, latency=0.1 if args.once else 0.6) as stack:
+        latency, shown = 0.1 if args.once else 0.6, (TALLY, PARCELS)
+        with Stack(home, args.port_base, latency, extra=SETTINGS, projects=shown) as stack:
             ana = Ana(stack)
-            return _once(ana, args.patience) if args.once else _stay(stack, ana)
+            return _once(stack, ana, args.patience) if args.once else _stay(stack, ana)
     except (RuntimeError, OSError) as error:
         print(f"The demo could not start: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -76,15 +80,18 @@ def _removed(home: Path) -> bool:
     return True
 
 
-def _once(ana: Ana, patience: float) -> int:
+def _once(stack: Stack, ana: Ana, patience: float) -> int:
     narrator = Narrator(ana)
     story = Story(ana, narrator, patience)
+    mornings: list[dict[str, Any]] = []
     try:
         narrator.look()
         story.play()
+        mornings = Mornings(stack, patience).play()
     except StoryError as error:
         narrator.say(str(error))
     summary = story.summary()
+    summary = {**summary, "mornings": mornings, "ok": summary["ok"] and is_expected(mornings)}
     print(json.dumps(summary))  # noqa: T201 - the last line is for programs
     return 0 if summary["ok"] else 1
 

@@ -31,13 +31,28 @@ COLUMN_TYPES = ("backlog", "unstarted", "started", "started", "started", "comple
 
 @dataclass(frozen=True)
 class Project:
-    """A team of the board, its repository with the files of `folder`, and the file of its first tickets."""
+    """A team of the board, its repository with the files of `folder`, and the file of its first tickets. `triage`: the
+    team uses triage."""
 
     team: str
     name: str
     repository: str
     folder: Path
     tickets: Path
+    triage: bool = False
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The team's entry in LOOPLINE_TEAMS."""
+        columns = {"columns": {"triage": "Triage"}} if self.triage else {}
+        return {"repository": self.repository, **columns}
+
+    @property
+    def states(self) -> list[dict[str, object]]:
+        """The team's workflow states."""
+        triage = [("Triage", "triage")] if self.triage else []
+        columns = (*triage, *zip(COLUMNS, COLUMN_TYPES, strict=True))
+        return [{"name": name, "type": kind, "color": "#5e6ad2"} for name, kind in columns]
 
 
 TALLY = Project(TEAM, "Engineering", REPOSITORY, DEMO_REPOSITORY, DEMO_TICKETS)
@@ -107,7 +122,7 @@ class Stack:
             "LOOPLINE_WEB_BIND": self.urls["web"].removeprefix("http://"),
             "LOOPLINE_DASHBOARD_BIND": self.urls["dashboard"].removeprefix("http://"),
             "LOOPLINE_DASHBOARD_PASSWORD": self.tokens["dashboard"],
-            "LOOPLINE_TEAMS": json.dumps({p.team: {"repository": p.repository} for p in self.projects}),
+            "LOOPLINE_TEAMS": json.dumps({p.team: p.settings for p in self.projects}),
             "LINEAR_API_URL": f"{self.urls['board']}/graphql",
             "LINEAR_UPLOADS_URL": f"{self.urls['board']}/uploads",
             "LINEAR_API_KEY": self.tokens["linear_app"],
@@ -123,15 +138,13 @@ class Stack:
 
     def linear_seed(self) -> dict[str, object]:
         """The board at the start: two people, seven columns per team, the projects' tickets in the backlog."""
-        columns = zip(COLUMNS, COLUMN_TYPES, strict=True)
-        states = [{"name": name, "type": kind, "color": "#5e6ad2"} for name, kind in columns]
         return {
             "organization": {"name": "Acme", "urlKey": "acme"},
             "users": [
                 {"name": "Ana Flores", "email": "ana@acme.test", "admin": True, "token": self.tokens["linear_ana"]},
                 {"name": "Loopline", "email": "loopline@acme.test", "app": True, "token": self.tokens["linear_app"]},
             ],
-            "teams": [{"key": p.team, "name": p.name, "states": states} for p in self.projects],
+            "teams": [{"key": p.team, "name": p.name, "states": p.states} for p in self.projects],
             "issues": [
                 {"team": p.team, "state": "Backlog", **ticket}
                 for p in self.projects

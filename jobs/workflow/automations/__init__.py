@@ -29,6 +29,8 @@ def decide(state: AutomationState, event: e.AutomationEvent, policy: ServicePoli
 def _read_time(event: e.AutomationEvent) -> float:
     """The time of the event. A deadline counts even if the clocks of two hosts differ a little; one that a clock far
     ahead has delivered does not."""
+    if isinstance(event, e.ScheduleAdvanced):
+        return event.until
     if isinstance(event, TimePassed) and event.due <= event.at + LONGEST_DIFFERENCE_SECONDS:
         return max(event.at, event.due)
     return event.at
@@ -56,7 +58,7 @@ def _apply_rule(state: AutomationState, event: e.AutomationEvent, policy: Servic
             return decisions.on_memory_written(state, event)
         case CommandFailed():
             return runs.on_command_failed(state, event)
-        case TimePassed():
+        case TimePassed() | e.ScheduleAdvanced():
             return AutomationDecision(state)
         case _:
             assert_never(event)

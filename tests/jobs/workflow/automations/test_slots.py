@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from integrations.automation_events import ScheduleAdvanced
 from jobs.loop.automation import Automation, Schedule
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import decide
@@ -202,3 +203,15 @@ def test_several_automations_have_slots_of_their_own() -> None:
 
     assert state.next_slots == {"ci-triage": at("2026-11-23 08:00"), "hourly": at("2026-11-23 08:00")}
     assert kinds(step(state, passed(at("2026-11-23 08:00")))) == ["ReadSources", "ReadSources"]
+
+
+def test_slot_of_a_rehearsal_is_run_once_and_not_again_at_its_time() -> None:
+    slot = at("2026-11-23 08:00")
+    rehearsal = ScheduleAdvanced(event_id="a1", at=at("2026-11-22 12:00"), until=slot)
+
+    state = decide(begin(DAILY), rehearsal, POLICY).state
+    state = decide(state, read(state, at("2026-11-22 12:01"), items=0), POLICY).state
+    state = run_at(state, slot)
+
+    assert started(state) == ["acme__shop-ci-triage-20261123T0800Z"]
+    assert state.due_at == slot + DAY
