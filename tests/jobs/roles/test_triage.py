@@ -173,6 +173,17 @@ def test_triage_command_source_that_does_not_exist_is_one_sentence(agents: Agent
     )
 
 
+def test_triage_skill_that_does_not_exist_is_one_sentence(agents: Agents) -> None:
+    ended = run(agents, submitting(), skill="roundin")
+
+    assert isinstance(ended.result, Found)
+    (problem,) = ended.result.problems
+    assert problem == (
+        "The skill roundin of the automation ci-triage does not exist on the base branch, which has rounding: correct "
+        "`skill` in its declaration."
+    )
+
+
 def test_triage_evidence_command_runs_in_a_clean_checkout_and_the_agent_cannot_write(agents: Agents) -> None:
     writes = calling("bash", command="echo fake > README.md")
     claim = {"command": "test -e README.md && touch made-by-evidence", "exit_code": 0}
