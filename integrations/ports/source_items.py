@@ -59,10 +59,12 @@ class SourceQuery:
 
 @dataclass(frozen=True)
 class SourceReading:
-    """The items of a source, and sentences about what could not be read."""
+    """The items of a source; `problems` are sentences about parts that could not be read, `notes` those about bounds,
+    both without a full stop."""
 
     items: tuple[SourceItem, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_filter_problem(kind: str, given: Mapping[str, str]) -> str:

@@ -111,7 +111,8 @@ class _Reading:
         with self._noting_problems(f"The source {name} was not read"):
             reading = self._find_reader(source.kind)(query)
             self.items += reading.items
-            self.problems += [f"The source {name} was read in part: {one.rstrip('.')}." for one in reading.problems]
+            notes = reading.notes if reading.items else ()
+            self.problems += [f"The source {name} was read in part: {one}." for one in (*reading.problems, *notes)]
 
     def list_decisions(self) -> Iterator[FindingDecided]:
         """An event for each known finding whose ticket shows another status."""
@@ -159,7 +160,7 @@ class _Reading:
             diff = self.mirror.diff(one.parent, one.sha, DIFF_BYTES) if number < MOST_DIFFS and one.parent else ""
             items.append(_to_commit(one, page, diff))
         note = (f"there are more than {query.limit} commits",) if len(chosen) > query.limit else ()
-        return SourceReading(tuple(items), note)
+        return SourceReading(tuple(items), notes=note)
 
     def _read_tickets(self, query: SourceQuery) -> SourceReading:
         """Tickets of the team, open ones unless the filter names columns; not those of findings and the memory."""
@@ -176,7 +177,7 @@ class _Reading:
         found = self.ctx.world.tracker.find_tickets(search, 2 * query.limit + len(own))
         wanted = [one for one in found if one.id not in own and (columns or one.column_type not in _CLOSED)]
         note = (f"there are more than {query.limit} tickets",) if len(wanted) > query.limit else ()
-        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), note)
+        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), notes=note)
 
 
 def _to_commit(one: ListedCommit, page: str, diff: str) -> SourceItem:
