@@ -22,7 +22,7 @@ from integrations.signatures import build_key, normalize_line, sign_facts
 from integrations.texts import cut
 
 _Record = TypeVar("_Record")
-MOST_LISTED = 300
+MOST_LISTED = 600
 """Records of a list that are read, of which a filter can leave few."""
 _ISSUES = (("issues", "read"),)
 _PULLS = (("pull_requests", "read"),)

@@ -85,7 +85,7 @@ class WorkflowSources:
     def read_flaky(self, query: SourceQuery) -> SourceReading:
         """The jobs that failed and passed on the same commit, or that failed on the base branch again and again with
         successes in between, among the last runs of all branches."""
-        most = min(int(query.filter.get("runs", FLAKY_RUNS)), MOST_RUNS)
+        most = int(query.filter.get("runs", FLAKY_RUNS))
         runs = [one for one in self._list_runs(query, most) if query.matches("workflow", one.name)]
         suspect = [one for one in runs if one.conclusion in _RED or one.run_attempt > 1]
         records = defaultdict[tuple[str, str], _JobRecord](_JobRecord)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 
 from integrations.automation_events import FindingDecided, SourcesRead
-from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.findings import SourceItem
 from integrations.git.history import ListedCommit
 from integrations.git.mirror import Mirror
@@ -167,8 +167,12 @@ class _Reading:
         given, own = query.filter, {one.ticket.id for one in self.ctx.state.findings if one.ticket}
         own |= {self.ctx.state.memory_ticket.id} if self.ctx.state.memory_ticket else set()
         columns = tuple(name.strip() for name in given.get("columns", "").split(",") if name.strip())
+        policy = self.ctx.world.policy
+        team = given.get("team") or policy.team_of_repository(query.repository)
+        if team not in policy.teams:
+            raise Rejected(f"the team {team!r} is not in LOOPLINE_TEAMS, which has {', '.join(policy.teams)}")
         search = TicketSearch(
-            team=given.get("team") or self.ctx.world.policy.team_of_repository(query.repository),
+            team=team,
             columns=columns,
             labels=query.names("labels"),
             project=given.get("project", ""),
