@@ -1,4 +1,4 @@
-"""The automations of one repository under kills, jumps of the clock, duplicates and people; the same seed, the same story.
+"""The automations of one repository under kills, jumps of the clock, duplicates and people; one seed is one story.
 
 The rules are the real ones. Events arrive several times, a worker dies between effect and commit, the clock goes back
 and forth. The promises are checked after each decision.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any, Literal
 
 from integrations.automation_events import (
     AutomationEvent,
@@ -34,6 +35,7 @@ from tests.simulation.checks import Violation
 
 SHOP, BASE, DAY = "acme/shop", CommitSha("b" * 40), 86_400.0
 POLICY = ServicePolicy(teams={"ENG": TeamPolicy(repository=SHOP, columns={})}, models={"scout": "s", "judge": "j"})
+TERMS = ["build", "is", "broken", "red", "since", "yesterday", "the", "split", "fails", "again", "cents"]
 CHECKS = ("check:build", "check:lint", "flaky:split")
 Decide = Callable[[AutomationState, AutomationEvent, ServicePolicy], AutomationDecision]
 
@@ -71,9 +73,8 @@ class Story:
         self.board, self.paid = Board(), 0.0
         self.started: list[str] = []
         self.signatures = dict.fromkeys(CHECKS, "s0")
-        limits = AutomationLimits(
-            findings=self.random.randint(1, 3), run_usd=1.0, day_usd=self.random.choice([1.5, 9.0])
-        )
+        most, day_usd = self.random.randint(1, 3), self.random.choice([1.5, 9.0])
+        limits = AutomationLimits(findings=most, run_usd=1.0, day_usd=day_usd)
         cron = self.random.choice(["0 9 * * *", "*/30 * * * *", "0 9 * * mon-fri"])
         first = Automation(
             name="one", schedule=Schedule(cron=cron, timezone="Europe/Berlin"), on=("ci_red",), limits=limits,
@@ -127,13 +128,11 @@ class Story:
 
     def perform(self, command: AutomationCommand) -> None:
         """The effect and its events, whose ids are the same at every retry."""
-        ref = {"ticket_id": self.state.id, "at": self.now}
+        ref: dict[str, Any] = {"ticket_id": self.state.id, "at": self.now}
         match command:
             case ReadSources():
-                items = len(self.failing())
-                self.deliver(
-                    SourcesRead(event_id=f"{command.run}/read", run=command.run, items=items, base_sha=BASE, **ref)
-                )
+                name, items = f"{command.run}/read", len(self.failing())
+                self.deliver(SourcesRead(event_id=name, run=command.run, items=items, base_sha=BASE, **ref))
             case StartRun():
                 if f"{command.spec.run_id}/end" not in self.known:
                     self.agents[command.spec.run_id] = command.spec
@@ -144,9 +143,8 @@ class Story:
                 self.board.create(ticket_id, key, signature)
                 ticket = TicketRef(id=ticket_id, identifier=Identifier("ENG-1"))
                 name = f"{command.run}/{one.fingerprint}/{command.reopened}"
-                self.deliver(
-                    FindingFiled(event_id=name, run=command.run, fingerprint=one.fingerprint, ticket=ticket, **ref)
-                )
+                about = {"run": command.run, "fingerprint": one.fingerprint, "ticket": ticket}
+                self.deliver(FindingFiled(event_id=name, **about, **ref))
             case WriteMemory():
                 memory = TicketRef(id=TicketId("m"), identifier=Identifier("ENG-9"))
                 self.deliver(MemoryWritten(event_id=f"memory/{self.count()}", run=command.run, ticket=memory, **ref))
@@ -161,18 +159,16 @@ class Story:
         spec = self.agents.pop(run_id)
         assert spec.triage
         outcome = self.random.choices(["done", "budget", "failed"], [8, 1, 1])[0]
-        findings = tuple(
-            map(self.word, self.random.sample(self.failing(), self.random.randint(0, len(self.failing()))))
-        )
+        failing = self.failing()
+        findings = tuple(map(self.word, self.random.sample(failing, self.random.randint(0, len(failing)))))
         pairs = find_resembling(spec.triage.found, spec.triage.known) if spec.role == "matcher" else ()
         same = [pair for pair in pairs if _place(pair.fingerprint, spec) == _place(pair.known, spec)]
         matches = tuple(Match(fingerprint=pair.fingerprint, known=pair.known) for pair in same)
         result = Found(findings=findings) if spec.role == "triage" else Matched(matches=matches)
         usd = round(min(self.random.random(), spec.caps.run_usd), 6)
-        end = {"run_id": run_id, "generation": 1, "outcome": outcome, "usage": Usage(cost_usd=usd)}
-        self.deliver(
-            RunFinished(event_id=f"{run_id}/end", ticket_id=self.state.id, at=self.now, result=result, **end)  # type: ignore[arg-type]
-        )
+        end: dict[str, Any] = {"run_id": run_id, "generation": 1, "outcome": outcome, "usage": Usage(cost_usd=usd)}
+        place: dict[str, Any] = {"event_id": f"{run_id}/end", "ticket_id": self.state.id, "at": self.now}
+        self.deliver(RunFinished(**place, result=result, **end))
 
     def failing(self) -> list[str]:
         return [key for key in CHECKS if self.signatures[key]]
@@ -181,11 +177,7 @@ class Story:
         """The finding about this failure, in other words each time."""
         item = SourceItem(key=key, kind="check", title=key, signature=self.signatures[key])
         fingerprint, evidence = identify_finding([item])
-        title = " ".join(
-            self.random.sample(
-                ["build", "is", "broken", "red", "since", "yesterday", "the", "split", "fails", "again", "cents"], 5
-            )
-        )
+        title = " ".join(self.random.sample(TERMS, 5))
         return ProposedFinding(
             title=title, body=title, items=(key,), links=(self.signatures[key],), fingerprint=fingerprint,
             evidence=evidence, severity=self.random.choice(("urgent", "high", "normal", "low")),
@@ -206,10 +198,8 @@ class Story:
             case 0:
                 self.declare()
             case 1:
-                name = self.random.choice(["one", "two", "none"])
-                self.deliver(
-                    AutomationRequested(event_id=f"ask-{self.count()}", ticket_id=self.state.id, name=name, by="Ana")
-                )
+                name, key = self.random.choice(["one", "two", "none"]), f"ask-{self.count()}"
+                self.deliver(AutomationRequested(event_id=key, ticket_id=self.state.id, name=name, by="Ana"))
             case 2:
                 event = AutomationRequested(event_id=f"red-{self.count()}", ticket_id=self.state.id, trigger="ci_red")
                 self.deliver(event)
@@ -224,21 +214,21 @@ class Story:
         known = [one for one in self.state.findings if one.ticket and one.ticket.id == ticket_id]
         if self.board.status[ticket_id] != "open" or not known or not known[0].ticket:
             return
-        status = self.random.choice(("accepted", "rejected"))
+        status: Literal["accepted", "rejected"] = self.random.choice(("accepted", "rejected"))
         self.board.status[ticket_id] = status
-        fields = {"event_id": f"decided-{self.count()}", "ticket_id": self.state.id, "ticket": known[0].ticket}
+        name = f"decided-{self.count()}"
         while self.outbox or self.mailbox:  # the run in progress does not know it yet
             self.work()
-        self.deliver(FindingDecided(**fields, status=status))  # type: ignore[arg-type]
+        self.deliver(FindingDecided(event_id=name, ticket_id=self.state.id, ticket=known[0].ticket, status=status))
         while self.mailbox or self.outbox:
             self.work()
 
     def declare(self) -> None:
         chosen = self.automations if self.random.random() < 0.9 else self.automations[:1]
         plain = tuple(AUTOMATION.to_builtins(one) for one in chosen)
-        place = {"repository": SHOP, "team": "ENG", "base_branch": "main", "base_sha": BASE}
+        place: dict[str, Any] = {"repository": SHOP, "team": "ENG", "base_branch": "main", "base_sha": BASE}
         name = f"declared-{self.count()}"
-        self.deliver(AutomationsDeclared(event_id=name, ticket_id=self.state.id, automations=plain, **place))  # type: ignore[arg-type]
+        self.deliver(AutomationsDeclared(event_id=name, ticket_id=self.state.id, automations=plain, **place))
 
     def deliver(self, event: AutomationEvent) -> None:
         if event.event_id not in self.known:

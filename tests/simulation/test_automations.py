@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from integrations.automation_events import AutomationEvent
+from integrations.events import RunFinished
+from integrations.findings import Found
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import AutomationDecision, decide
 from jobs.workflow.decision import ServicePolicy
@@ -30,8 +32,13 @@ def slots_are_forgotten(state: AutomationState, event: AutomationEvent, policy: 
     return decide(replace(state, last_slots=earlier, history=()), event, policy)
 
 
-def findings_are_forgotten(state: AutomationState, event: AutomationEvent, policy: ServicePolicy) -> AutomationDecision:
-    return decide(replace(state, findings=()), event, policy)
+def titles_identify(state: AutomationState, event: AutomationEvent, policy: ServicePolicy) -> AutomationDecision:
+    if isinstance(event, RunFinished) and isinstance(event.result, Found):
+        found = tuple(
+            replace(one, fingerprint=one.title, items=(f"{one.items[0]}@{one.title}",)) for one in event.result.findings
+        )
+        event = replace(event, result=Found(findings=found))
+    return decide(state, event, policy)
 
 
 def money_is_not_counted(state: AutomationState, event: AutomationEvent, policy: ServicePolicy) -> AutomationDecision:
@@ -43,7 +50,7 @@ def money_is_not_counted(state: AutomationState, event: AutomationEvent, policy:
     ("rule", "promise"),
     [
         (slots_are_forgotten, "one run for each slot"),
-        (findings_are_forgotten, "one open ticket for each failure"),
+        (titles_identify, "one open ticket for each failure"),
         (money_is_not_counted, "costs are exact"),
     ],
 )

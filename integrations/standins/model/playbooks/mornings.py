@@ -78,8 +78,8 @@ def _match(request: Request) -> Answer:
 
 
 PLAYBOOKS = (
-    Playbook("triage", matches=lambda request: request.role == "triage", answer=_find),
-    Playbook("matcher", matches=lambda request: request.role == "matcher", answer=_match),
+    Playbook("prices", lambda request: request.role == "triage" and "changed a price" in request.brief, _find),
+    Playbook("same price", lambda request: request.role == "matcher" and bool(_PRICED.search(request.brief)), _match),
     Fix(
         title=RED,
         path=RATES,
