@@ -152,19 +152,20 @@ class _JobRecord:
     """The results of one job in the runs that were read, the newest first."""
 
     failures: list[tuple[payloads.WorkflowRun, payloads.Job]] = field(default_factory=list)
-    passed: set[str] = field(default_factory=set)
+    passed: set[tuple[str, str]] = field(default_factory=set)
+    """Trigger and commit: a run for a pull request tests its merge with the base branch."""
 
     def add(self, run: payloads.WorkflowRun, job: payloads.Job) -> None:
         if job.conclusion in _RED:
             self.failures.append((run, job))
         elif job.conclusion in _GREEN:
-            self.passed.add(run.head_sha)
+            self.passed.add(_tested(run))
 
     def is_flaky(self, runs: Iterable[payloads.WorkflowRun], workflow: str, branch: str) -> bool:
         """Whether it passed on a commit on which it failed, or failed in two separate streaks on the base branch.
         Fills `passed` with the commits of green runs."""
         same = [run for run in runs if run.name == workflow]
-        self.passed |= {run.head_sha for run in same if run.conclusion in _GREEN}
+        self.passed |= {_tested(run) for run in same if run.conclusion in _GREEN}
         failed = {run.id for run, _ in self.failures}
         history = [
             run.id in failed
@@ -176,7 +177,11 @@ class _JobRecord:
 
     def count_same_commit(self) -> int:
         """The failures on a commit on which the job passed too."""
-        return sum(run.head_sha in self.passed for run, _ in self.failures)
+        return sum(_tested(run) in self.passed for run, _ in self.failures)
+
+
+def _tested(run: payloads.WorkflowRun) -> tuple[str, str]:
+    return run.event, run.head_sha
 
 
 def _group_by_workflow(runs: Iterable[payloads.WorkflowRun]) -> dict[int | str, list[payloads.WorkflowRun]]:
@@ -246,7 +251,7 @@ def _to_flaky(name: tuple[str, str], record: _JobRecord, failure: CheckFailure, 
     times = f"failed {len(record.failures)} times in {runs} runs"
     lines = [
         f"{_describe_run(run)} on {run.head_branch}: {_find_step(one) or one.conclusion}"
-        f"{', passed on the same commit' if run.head_sha in record.passed else ''} {one.html_url}"
+        f"{', passed on the same commit' if _tested(run) in record.passed else ''} {one.html_url}"
         for run, one in record.failures[:20]
     ]
     return SourceItem(

@@ -227,6 +227,19 @@ def test_source_flaky_has_jobs_that_fail_again_and_again_on_the_base_branch(live
     assert read(github, "flaky", runs="2") == SourceReading()
 
 
+def test_source_flaky_leaves_out_a_pull_request_whose_merge_fails(server: Answering, github_on: GitHub) -> None:
+    """Its branch alone passes on the same commit."""
+    known = {"name": "CI", "workflow_id": 1, "head_sha": "a" * 40, "head_branch": "fix"}
+    runs = [
+        {"id": 2, "event": "pull_request", "conclusion": "failure", **known},
+        {"id": 1, "event": "push", "conclusion": "success", **known},
+    ]
+    job = {"id": 5, "run_id": 2, "name": "test", "conclusion": "failure"}
+    server.on("GET /repos/octo/calc-0/actions/runs", Answer(body={"workflow_runs": runs}))
+    server.on("GET /repos/octo/calc-0/actions/runs/2/jobs", Answer(body={"jobs": [job]}))
+    assert read(github_on, "flaky") == SourceReading()
+
+
 def test_source_flaky_bounds_its_requests(server: Answering, github_on: GitHub) -> None:
     runs = [{"id": n, "name": "CI", "head_sha": "a" * 40, "conclusion": "failure"} for n in range(1, 101)]
     server.on("GET /repos/octo/calc-0/actions/runs", Answer(body={"workflow_runs": runs}))
