@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
     doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
     doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
+    doctor.add_argument("--notify", action="store_true", help="send a test to each target of LOOPLINE_NOTIFY")
     doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
@@ -218,7 +219,7 @@ def _doctor(given: argparse.Namespace) -> int:
     from service.doctor.run import run_doctor
 
     environ = read_environment(given.env_file)
-    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict)
+    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict, notify=given.notify)
 
 
 def _settings(as_table: bool) -> int:

@@ -97,6 +97,8 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
             yield f"{webhooks.secrets} is empty; webhooks cannot be verified without it."
     if role in ("worker", "up") and not settings.teams:
         yield 'LOOPLINE_TEAMS is empty; name a team and its repository, as in {"ENG": {"repository": "acme/shop"}}.'
+    if role in ("worker", "up"):
+        yield from _find_unserved_teams(settings)
     if role in ("dashboard", "up") and settings.oidc_issuer:
         own = {
             "LOOPLINE_OIDC_CLIENT_ID": settings.oidc_client_id,
@@ -108,6 +110,16 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
     for provider in settings.chosen_providers():
         if role in (provider.process, "up"):
             yield from settings.provider_settings(provider).missing_credentials()
+
+
+def _find_unserved_teams(settings: Settings) -> Iterator[str]:
+    """Teams of a digest or of notifications that Loopline does not work for, and digests without a target."""
+    for name, teams in (("LOOPLINE_NOTIFY", settings.notify), ("LOOPLINE_DIGEST", settings.digest)):
+        if unknown := next((team for team in teams if team not in settings.teams), ""):
+            yield f"{name} names the team {unknown}, which is not in LOOPLINE_TEAMS; add it there or remove it."
+    for team, digest in settings.digest.items():
+        if digest.to != "ticket" and not settings.list_targets(team, "digest"):
+            yield f"LOOPLINE_DIGEST.{team} sends notifications; add a target at LOOPLINE_NOTIFY.{team}.digest."
 
 
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:

@@ -21,7 +21,7 @@ def escalate(
     """Stop the loop and ask a person; the comment lists the attempts, or puts the agent's `question`."""
     escalation = Escalation(kind=kind, at=at, question=question)
     loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=escalation)
-    comment = PostComment(body=escalation_message(loop))
+    comment = PostComment(body=escalation_message(loop), escalates=True)
     return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
