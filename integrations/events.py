@@ -306,6 +306,9 @@ class CommandFailed(BaseEvent):
     reason: str
     put_aside: bool = False
     problem: Literal["", "credentials", "infrastructure"] = ""
+    run: str = ""
+    """Of a repository's automations: the run that the command belongs to, and the `fingerprint` of its finding."""
+    fingerprint: str = ""
 
 
 Event = Annotated[

@@ -193,10 +193,14 @@ class Tracker(Protocol):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         """Create a ticket under the client-generated UUIDv4 `ticket_id`, the idempotency key, with its relations and
         labels, and return it as it is now: people can have changed it since. Without a column it is in the team's first
-        one, which is triage where the team uses that."""
+        one, which is triage where the team uses that. `priority` is as in `Ticket`."""
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        """Replace the ticket's description. Raises `NotFound` when it was deleted."""
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key. With `parent_id` it is a

@@ -159,6 +159,15 @@ def test_ticket_is_created_once(board: Board, ticket: Ticket) -> None:
     assert now.creator is None or now.creator.is_us
 
 
+def test_ticket_can_be_described_again(board: Board, ticket: Ticket) -> None:
+    for _ in range(2):
+        board.tracker.describe_ticket(ticket.id, "## Other text\n\n- one")
+    now = board.tracker.fetch(ticket.id)
+    assert (now.title, now.description) == (ticket.title, "## Other text\n\n- one")
+    with pytest.raises(NotFound):
+        board.tracker.describe_ticket(TicketId(UNKNOWN_ID), "lost")
+
+
 def test_ticket_is_not_created_in_an_unknown_team(board: Board) -> None:
     with pytest.raises(Rejected, match=rf"'NOPE'.*\b{board.team}\b"):
         board.tracker.create_ticket("NOPE", "Lost", "", TicketId(UNKNOWN_ID))

@@ -285,6 +285,7 @@ class Linear(LinearRequests):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         """Idempotent: a conflict means that an earlier attempt created the ticket or the relation."""
         teams = self._query(Connection[NamedNode], "TeamId", "teams", key=team).nodes
@@ -294,6 +295,7 @@ class Linear(LinearRequests):
         values["description"] = cut(description, BODY_LIMIT)
         values |= {"stateId": self._state_id(team, column)} if column else {}
         values |= {"parentId": parent_id} if parent_id else {}
+        values |= {"priority": priority} if priority else {}
         with suppress(Conflict):
             self._mutate("CreateTicket", input=values)
         for relation in relations:
@@ -303,6 +305,9 @@ class Linear(LinearRequests):
         for label in labels:
             self.add_label(ticket, label)
         return ticket
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        self._mutate("DescribeTicket", id=ticket_id, description=cut(description, BODY_LIMIT))
 
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by ticket and URL.

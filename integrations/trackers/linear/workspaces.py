@@ -139,12 +139,18 @@ class LinearWorkspaces:
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         def create(one: Linear) -> Ticket:
-            place = {"column": column, "parent_id": parent_id, "relations": relations, "labels": labels}
-            return one.create_ticket(team, title, description, ticket_id, **place)  # type: ignore[arg-type]
+            return one.create_ticket(
+                team, title, description, ticket_id, column=column, parent_id=parent_id, relations=relations,
+                labels=labels, priority=priority,
+            )  # fmt: skip
 
         return self._find(team, create, ticket_id)
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        self._find(ticket_id, lambda one: one.describe_ticket(ticket_id, description))
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         self._find(ticket_id, lambda one: one.comment(ticket_id, body, comment_id, parent_id), comment_id)

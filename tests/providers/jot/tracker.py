@@ -99,8 +99,9 @@ class Jot(WithoutSessions):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
-        """The file has neither parents nor relations."""
+        """The file has no parents, relations and priorities."""
         self.check_columns(team, [column] if column else [])
         with suppress(NotFound):
             return self.fetch(ticket_id)
@@ -108,6 +109,10 @@ class Jot(WithoutSessions):
         with self._changed(ticket_id) as one:
             one.update(column=column or COLUMNS[0], labels=[*labels])
         return self.fetch(ticket_id)
+
+    def describe_ticket(self, ticket_id: str, description: str) -> None:
+        with self._changed(ticket_id) as one:
+            one["description"] = description
 
     def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:
