@@ -34,11 +34,15 @@ def has_queued_notifications(world: World) -> bool:
     return any(queue.has_any(identify_target(url)) for url in world.settings.list_notify_urls())
 
 
-def list_dead_targets(world: World) -> list[tuple[str, str]]:
-    """Scheme and reason of each target that failed `DEAD_AFTER` times in a row."""
-    queue, found = Notifications(world.redis), []
-    for url in world.settings.list_notify_urls():
-        known = queue.read_backoff(identify_target(url))
-        if known.failures >= DEAD_AFTER:
-            found.append((name_target(url), known.reason))
-    return found
+def list_dead_targets(world: World) -> list[tuple[str, str, str, str]]:
+    """Id, team, scheme and error of each target that failed `DEAD_AFTER` times in a row; of a target of several teams
+    the first one."""
+    queue, found = Notifications(world.redis), dict[str, tuple[str, str, str, str]]()
+    for team, targets in world.settings.notify.items():
+        for one in (*targets.escalations, *targets.digest):
+            url = one.get_secret_value()
+            target = identify_target(url)
+            known = queue.read_backoff(target)
+            if known.failures >= DEAD_AFTER:
+                found.setdefault(target, (target, team, name_target(url), known.reason))
+    return list(found.values())

@@ -137,4 +137,3 @@ def _find_problem(read: Automation, now: float) -> str:
     if not read.sources and not read.skill and not read.prompt:
         return "sources: there is nothing to do; add sources, a skill or a prompt"
     return ""
-

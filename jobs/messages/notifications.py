@@ -10,7 +10,7 @@ from jobs.loop.state import Loop
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import limit_words, shorten
 
-LONGEST_LINE = 300
+LINE_CHARACTERS = 300
 _BREAK = "\u200b"
 _FORMS = (
     (re.compile(r"<"), "‹"),  # HTML, and Slack's <!channel> and <@U123>
@@ -22,7 +22,7 @@ _FORMS = (
 TEST_TITLE, TEST_BODY = "Loopline: test", "This is a test of loopline doctor. Nothing needs to be done."
 
 
-def plain(text: str, most: int = LONGEST_LINE) -> str:
+def plain(text: str, most: int = LINE_CHARACTERS) -> str:
     """One line of a text from outside without mentions, links and markup of the services that show it."""
     line = shorten(" ".join(show_hidden(text).split()), most)
     for form, broken in _FORMS:
@@ -42,7 +42,7 @@ def escalation_body(loop: Loop) -> str:
     return f"{plain(loop.ticket.title)}\n\n{reason}\n\nAnswer on the ticket: {loop.ticket.url}"
 
 
-def dead_target_sentence(dead: Sequence[tuple[str, str]]) -> str:
-    """Targets that fail, by scheme, with the reason of each."""
-    listed = ", ".join(f"{scheme} ({reason})" for scheme, reason in dead)
+def dead_target_sentence(dead: Sequence[tuple[str, str, str, str]]) -> str:
+    """Targets that fail: id, team, scheme and error of each."""
+    listed = ", ".join(f"{scheme} of {team} ({reason})" for _, team, scheme, reason in dead)
     return f"Notifications cannot be sent to {listed}; correct LOOPLINE_NOTIFY, or make the service available."

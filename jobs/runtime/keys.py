@@ -46,6 +46,9 @@ BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are pol
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
 
+DIGESTS = "digests"  # hash: slot and costs of the last digest, JSON by team
+PROBLEMS = "problems"  # hash: problems in the triage inbox that are not resolved, JSON by cause
+
 NOTICE_TOPICS = ("access", "board", "columns", "clock", "notify", "redis", "skew")
 
 FORGOTTEN = (
@@ -53,7 +56,7 @@ FORGOTTEN = (
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
     *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
-    *("notifications:*", "notifications-claimed:*"),
+    *("notifications:*", "notifications-claimed:*", DIGESTS),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 

@@ -44,9 +44,7 @@ class AutomationStore(Mailboxes[AutomationEvent, AutomationCommand]):
             return found
         return next((one for one in self.states() if one.repository.lower() == repository.lower()), None)
 
-    def commit(
-        self, lease: Lease, raw: bytes, state: AutomationState, commands: Sequence[AutomationCommand]
-    ) -> None:
+    def commit(self, lease: Lease, raw: bytes, state: AutomationState, commands: Sequence[AutomationCommand]) -> None:
         """Remove the decided event from the mailbox, save the new state and post its commands."""
         place = (keys.automations(state.id), keys.AUTOMATIONS)
         self._commit(lease, state.id, raw, place, AUTOMATION_STATE.encode(state), state.due_at, commands)

@@ -169,7 +169,7 @@ def test_dead_target_is_one_notice_and_delays_no_other(board: Board, target: Rec
             make_due(board, dead)
         assert [one["title"] for one in target.messages] == ["a", "b", "c"]
         (notice,) = [one for one in list_notices(board.world.redis) if "LOOPLINE_NOTIFY" in one]
-        assert "json (it responded with status 500)" in notice and str(dead.port) not in notice
+        assert "json of ENG (it responded with status 500)" in notice and str(dead.port) not in notice
         dead.statuses = []
         notify()
         assert [one["title"] for one in dead.messages] == ["a", "b", "c"]

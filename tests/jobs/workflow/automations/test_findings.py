@@ -48,7 +48,12 @@ def known(one: ProposedFinding, status: FindingStatus = "open", number: int = 1,
 
 
 def plan(*found: ProposedFinding, known: list[KnownFinding] | None = None, **fields: Any) -> FilingPlan:
-    given: dict[str, Any] = {"limits": AutomationLimits(), "automation": "ci-triage", "repository": "acme/shop", "at": 5 * DAY} | fields
+    given: dict[str, Any] = {
+        "limits": AutomationLimits(),
+        "automation": "ci-triage",
+        "repository": "acme/shop",
+        "at": 5 * DAY,
+    } | fields
     return plan_filing(found, known or [], **given)
 
 

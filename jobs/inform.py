@@ -1,0 +1,36 @@
+"""Informs people about what has no ticket of its own: problems in the triage inbox, digests, queued notifications.
+
+Queued by the clock. One process works on it at a time, under a lease.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from integrations.errors import Frozen
+from integrations.request_budget import Priority, use_priority
+from jobs.effects.digests import send_due_digests
+from jobs.effects.notifying import has_queued_notifications
+from jobs.effects.problems import update_inbox
+from jobs.effects.world import current_world
+from jobs.runtime import queues
+from jobs.runtime.lease import hold
+from jobs.runtime.scripts import LeaseLost
+
+_log = structlog.get_logger(__name__)
+
+
+def inform() -> None:
+    """RQ's entry: one round."""
+    world = current_world()
+    queues.clear_wake_flag(world.redis, queues.INFORM)
+    with hold(world.redis, "inform") as lease, use_priority(Priority.BACKGROUND):
+        if lease is None or world.freeze.is_frozen():
+            return
+        try:
+            update_inbox(world, lease)
+            send_due_digests(world, lease)
+        except (Frozen, LeaseLost) as error:
+            _log.info("round interrupted", reason=str(error))
+    if has_queued_notifications(world):
+        queues.wake(world.redis, queues.NOTIFY)
