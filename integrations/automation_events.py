@@ -59,6 +59,8 @@ class SourcesRead(BaseEvent):
     commands: int = 0
     """Command sources, which the triage run itself runs."""
     problems: tuple[str, ...] = ()
+    complete: bool = True
+    """False: a source was unavailable, so the next run reads from the same time."""
 
 
 @value
@@ -93,8 +95,8 @@ class MemoryWritten(BaseEvent):
 
 
 AutomationEvent = Annotated[
-    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided | MemoryWritten
-    | RunFinished | RunParked | CommandFailed | TimePassed,
+    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided
+    | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

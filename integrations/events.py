@@ -90,6 +90,9 @@ class TicketEdited(BaseEvent):
     order_only: bool = False
     by: Person | None = None
     ticket: Ticket | None = None
+    new_labels: tuple[str, ...] = ()
+    """Labels that it has got, and its `team`: hints, for the triggers of automations."""
+    team: str = ""
 
 
 @value

@@ -136,6 +136,18 @@ class PlanStep:
 
 
 @dataclass(frozen=True)
+class TicketSearch:
+    """Tickets of a team that changed since `since` (Unix seconds), in one of these columns, with one of these labels.
+    Labels and project in any case."""
+
+    team: str
+    columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    project: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
 class Changes:
     """Tickets and comments that changed. Tickets are as in lists; archived and deleted ones are missing."""
 
@@ -178,6 +190,10 @@ class Tracker(Protocol):
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
+
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterable[Ticket]:
+        """At most `most` tickets, the newest first, as in lists. Raises `Rejected` for a team or column that does not
+        exist."""
 
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team. The ticket's team can be outdated."""

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from integrations.explain import classify, show_name
+from integrations.ports.source_items import find_filter_problem
 from jobs.loop.automation import Automation
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
 from jobs.loop.policy import list_problems
@@ -99,6 +100,8 @@ def _read(given: Mapping[str, Any], name: str, origin: str, head: FrontMatter, n
         raise FrontMatterError(f"line {head.find_line(('name',))}, name: it differs from {name}; remove the key")
     own = {key: value for key, value in given.items() if key not in _INTERNAL}
     plain = {**{key: _normalize(key, value) for key, value in own.items()}, "name": name, "origin": origin}
+    if "quiet_hours" in plain and isinstance(schedule := plain.get("schedule", {}), dict):
+        plain["schedule"] = {**schedule, "quiet_hours": plain.pop("quiet_hours")}
     try:
         read = _ADAPTER.validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
@@ -117,8 +120,24 @@ def _normalize(key: str, value: Any) -> Any:
     if key == "on" and isinstance(value, str):
         return [value]
     if key == "sources" and isinstance(value, list):
-        return [{"kind": one} if isinstance(one, str) else one for one in value]
+        return [{"kind": one} if isinstance(one, str) else _normalize_source(one) for one in value]
     return value
+
+
+def _normalize_source(source: Any) -> Any:
+    """The source with its filter as texts: numbers, yes or no, and lists of names can be written as such."""
+    given = source.get("filter") if isinstance(source, dict) else None
+    if not isinstance(given, dict):
+        return source
+
+    def to_text(value: Any) -> Any:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return ", ".join(value)
+        return str(value) if isinstance(value, int) else value
+
+    return {**source, "filter": {key: to_text(value) for key, value in given.items()}}
 
 
 def _find_problem(read: Automation, now: float) -> str:
@@ -132,6 +151,8 @@ def _find_problem(read: Automation, now: float) -> str:
     for number, source in enumerate(read.sources, 1):
         if (source.kind == "command") != bool(source.run.strip()):
             return f"sources.{number}.run: it belongs to the kind command; write both or neither"
+        if problem := find_filter_problem(source.kind, source.filter):
+            return f"sources.{number}.filter: {problem}"
         if source.kind == "tool" and not source.name:
             return f"sources.{number}.name: it is missing; name the tool"
     if not read.sources and not read.skill and not read.prompt:

@@ -79,6 +79,8 @@ class AutomationRun:
     problems: tuple[str, ...] = ()
     waits: str = ""
     """Why its agent is backing off."""
+    incomplete: bool = False
+    """Whether findings were left out, so that the next run has to read the same sources again."""
 
 
 @value

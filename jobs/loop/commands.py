@@ -29,6 +29,7 @@ from integrations.values import (
 from jobs.loop.automation_state import TriageTask
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
+from jobs.loop.finding_state import ReportFinding, RequestAutomation
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.pull_request_commands import AnswerThread as AnswerThread
@@ -331,13 +332,14 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines,
+    | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
+    | RequestAutomation,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding)
 
 
 def lane_of(command: Command) -> Lane:

@@ -89,6 +89,10 @@ def automations(t: TicketId) -> str:  # state of a repository's automations, JSO
     return f"state:{t}"
 
 
+def source_items(run: str) -> str:  # list: items that a run of an automation read, the most urgent first, JSON; expires
+    return f"source-items:{run}"
+
+
 def mailbox(t: str) -> str:  # list: the ticket's pending events, oldest first, JSON
     return f"mailbox:{t}"
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pydantic import ValidationError
 from redis import Redis
 
-from integrations.automation_events import AUTOMATION_EVENT, AutomationEvent
+from integrations.automation_events import AUTOMATION_EVENT, AutomationEvent, AutomationRequested
 from integrations.values import TicketId
 from jobs.loop.automation_commands import AUTOMATION_COMMAND, AutomationCommand, lane_of_automation
 from jobs.loop.automation_state import AUTOMATION_STATE, AutomationState, automations_id
-from jobs.runtime import keys
+from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode
 from jobs.store.mailboxes import Mailboxes
@@ -43,6 +43,12 @@ class AutomationStore(Mailboxes[AutomationEvent, AutomationCommand]):
         if found := self.load(automations_id(repository)):
             return found
         return next((one for one in self.states() if one.repository.lower() == repository.lower()), None)
+
+    def request(self, mailbox: TicketId, name: str, by: str, key: str, at: float) -> None:
+        """Put a person's request for a run into the mailbox, once for each `key`, and wake it."""
+        event = AutomationRequested(event_id=f"run:{key}", ticket_id=mailbox, at=at, name=name, by=by)
+        self.deliver(event)
+        queues.wake_ticket(self.redis, mailbox)
 
     def commit(self, lease: Lease, raw: bytes, state: AutomationState, commands: Sequence[AutomationCommand]) -> None:
         """Remove the decided event from the mailbox, save the new state and post its commands."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from integrations.errors import NotFound, Rejected
-from integrations.ports.tracker import Attachment, Tracker
+from integrations.ports.tracker import Attachment, TicketSearch, Tracker
 from integrations.values import Ticket, TicketId
 from tests.integrations.trackers.board import Board, OpenBoard
 from tests.integrations.trackers.boards import BOARDS
@@ -94,6 +95,22 @@ def test_tickets_in_a_column_are_listed_without_description(board: Board, ticket
 
 def test_tickets_in_no_columns_are_none(board: Board, ticket: Ticket) -> None:
     assert list(board.tracker.in_columns(ticket.team, [])) == []
+
+
+def test_tickets_are_found_by_column_and_label(board: Board, ticket: Ticket) -> None:
+    other = board.tracker.fetch(board.new_ticket("Other"))
+    label = board.new_name()
+    board.tracker.add_label(ticket, label)
+
+    def find(most: int = 10, **given: Any) -> list[str]:
+        return [one.id for one in board.tracker.find_tickets(TicketSearch(team=board.team, **given), most)]
+
+    assert find(labels=(label.upper(), "unknown")) == [ticket.id]
+    assert find(labels=(label,), columns=(board.columns[1],)) == []
+    assert find(1, columns=(board.columns[0],)) == [other.id]
+    with pytest.raises(Rejected, match="Agnt"):
+        find(columns=("Agnt",))
+
 
 
 # --- tickets --------------------------------------------------------------------------------------------------------

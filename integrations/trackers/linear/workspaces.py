@@ -21,6 +21,7 @@ from integrations.ports.tracker import (
     PlanStep,
     Prompt,
     Session,
+    TicketSearch,
 )
 from integrations.token_store import TokenStore
 from integrations.trackers.linear.client import HiddenTeam
@@ -77,6 +78,11 @@ class LinearWorkspaces:
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         for ticket in self._find(team, lambda one: list(one.in_columns(team, columns))):
             self._remember(ticket.id, self._places.get(team, ""))
+            yield ticket
+
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterator[Ticket]:
+        for ticket in self._find(search.team, lambda one: list(one.find_tickets(search, most))):
+            self._remember(ticket.id, self._places.get(search.team, ""))
             yield ticket
 
     def move(self, ticket: Ticket, column: str) -> None:

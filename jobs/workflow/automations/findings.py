@@ -15,7 +15,7 @@ from typing import Literal
 from integrations.findings import Match, ProposedFinding, Severity, SourceItem
 from integrations.ports.tracker import ColumnRole
 from integrations.values import Identifier, Ticket, TicketRef, value
-from jobs.loop.automation import AutomationLimits
+from jobs.loop.automation import AutomationLimits, StartRule
 from jobs.loop.automation_state import FindingStatus, KnownFinding
 from jobs.loop.derived_ids import finding_ticket_id
 
@@ -82,10 +82,11 @@ class FilingPlan:
 def identify_finding(cited: Sequence[SourceItem]) -> tuple[str, str]:
     """Fingerprint and evidence of a finding that cites these items.
 
-    The evidence is one 'item:signature' for each item, both as digests, so that it can be compared item by item."""
+    The evidence is one 'item:signature' for each item that has one, as digests, to be compared item by item."""
     keys = list_lasting([item.key for item in cited])
     first = min(keys, key=_rank, default="")
-    parts = {f"{_digest(item.key, 8)}:{_digest(item.signature, 8)}" for item in cited if item.key in keys}
+    signed = [item for item in cited if item.key in keys and item.signature]
+    parts = {f"{_digest(item.key, 8)}:{_digest(item.signature, 8)}" for item in signed}
     return _digest(first, 32), " ".join(sorted(parts))
 
 
@@ -189,11 +190,17 @@ def read_status(ticket: Ticket, role: ColumnRole | None, *, was_handed_over: boo
     return "accepted" if is_at_work or was_handed_over else "open"
 
 
-def can_start_itself(finding: ProposedFinding, severities: Sequence[Severity]) -> bool:
+def must_ask(finding: ProposedFinding, rule: StartRule) -> bool:
+    """Whether the finding's ticket asks to start the work; without severities in the rule, about each finding."""
+    return rule.policy == "ask" and finding.severity in (rule.severities or ORDER)
+
+
+def can_start_itself(finding: ProposedFinding, rule: StartRule) -> bool:
     """Whether the start policy `auto` applies: the severity is allowed, and every cited item comes from the repository
     or its checks, so that no stranger can start work with an issue or a comment."""
     trusted = {"advisory", "check", "flaky", "command", "release", "commit"}
-    return finding.severity in severities and all(_kind_of(key) in trusted for key in finding.items)
+    is_trusted = all(_kind_of(key) in trusted for key in finding.items)
+    return rule.policy == "auto" and finding.severity in rule.severities and is_trusted
 
 
 def _find_same(one: ProposedFinding, known: Sequence[KnownFinding]) -> KnownFinding | None:

@@ -91,3 +91,5 @@ SHOWN = {
     "dead_target_sentence": [n.dead_target_sentence([("id", "ENG", "slack", "it responded with status 404")])],
     "plain": [n.plain("a <b> @ana [x](https://e.test)\nc")],
 }
+LARGE = {"digest_message", "digest_notification", "problem_body"}
+"""Those that list more than fits on a phone."""

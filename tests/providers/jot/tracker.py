@@ -18,6 +18,7 @@ from integrations.ports.tracker import (
     Comment,
     Move,
     Reaction,
+    TicketSearch,
     WithoutSessions,
 )
 from integrations.values import NewRelation, Person, Ticket
@@ -57,6 +58,19 @@ class Jot(WithoutSessions):
         with self._board() as tickets:
             found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
         return [_listed(ticket) for ticket in found]
+
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterable[Ticket]:
+        self.check_columns(search.team, search.columns)
+        labels = {label.lower() for label in search.labels}
+        with self._board() as tickets:
+            found = [
+                ticket
+                for ticket in tickets.values()
+                if not ticket["trashed"]
+                and ticket["column"] in (search.columns or COLUMNS)
+                and (not labels or labels & {label.lower() for label in ticket["labels"]})
+            ]
+        return [_listed(ticket) for ticket in found][::-1][:most]
 
     def fetch_with_attachments(self, ticket_id: str) -> tuple[Ticket, Sequence[Attachment]]:
         with self._changed(ticket_id) as one:
