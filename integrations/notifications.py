@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
+from integrations.failpoints import fail
 from integrations.settings import is_loopback
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
 LONGEST_TITLE, LONGEST_BODY = 250, 20_000
-TIMEOUT_SECONDS = 10.0
-"""Of a connection, and of a response."""
+LONGEST_TIMEOUT = 10.0
+"""Seconds for a connection, and for a response; a URL can set less with `cto` and `rto`."""
 Outcome = Literal["sent", "failed", "unknown"]
 _SECRET_PART = re.compile(r"[A-Za-z0-9_~+-]{16,}")
 _CERTAINLY_SECRET = 32
@@ -94,8 +95,10 @@ def send(url: str, title: str, body: str) -> Sent:
         return Sent("failed", "apprise does not accept the address")
     service = Apprise()
     service.add(target)
+    fail("notification.send", "before")
     with _capture_log() as lines:
         is_sent = service.notify(title=title[:LONGEST_TITLE], body=body[:LONGEST_BODY], body_format=NotifyFormat.TEXT)
+    fail("notification.send", "done")
     return Sent("sent") if is_sent else _explain("\n".join(lines))
 
 
@@ -126,7 +129,8 @@ def _build(url: str) -> NotifyBase | None:
         return None
     target.retry, target.redirects, target.optional = 0, False, False
     target.overflow_mode = OverflowMode.TRUNCATE
-    target.socket_connect_timeout = target.socket_read_timeout = TIMEOUT_SECONDS
+    target.socket_connect_timeout = min(target.socket_connect_timeout or LONGEST_TIMEOUT, LONGEST_TIMEOUT)
+    target.socket_read_timeout = min(target.socket_read_timeout or LONGEST_TIMEOUT, LONGEST_TIMEOUT)
     return target
 
 

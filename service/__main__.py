@@ -80,6 +80,12 @@ def _run(given: argparse.Namespace) -> int:
             return 0
 
 
+def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
+    doctor.add_argument("--notify", action="store_true", help="send a test to each target of LOOPLINE_NOTIFY")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loopline", description="Turns a board of tickets into a coding loop.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -92,9 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--repository", default="", metavar="NAME", help="the repository, as acme/shop")
     init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
     doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
-    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
-    doctor.add_argument("--notify", action="store_true", help="send a test to each target of LOOPLINE_NOTIFY")
-    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+    _add_doctor_options(doctor)
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
@@ -121,9 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
     build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
     build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    reclaim = commands.add_parser(
-        "reclaim", help="remove the files of runs that have ended; their work is in the mirror"
-    )
+    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
     reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
     workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
     workflows = workflow.add_subparsers(dest="part", required=True)

@@ -11,7 +11,7 @@ ProblemKind = Literal["escalation", "dead_letter", "automation", "credentials", 
 
 @value
 class Problem:
-    """One cause, whatever number of tickets it affects. `key` is the same while the cause is; texts are from outside.
+    """One cause, which can affect many tickets. `key` is the same while the cause is; texts are from outside.
 
     `affected` are names of tickets, dead letters or automations, sorted."""
 
