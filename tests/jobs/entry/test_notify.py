@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from integrations import failpoints
 from integrations.events import CommandFailed
 from integrations.notifications import identify_target
 from jobs import notify as job
@@ -132,13 +133,22 @@ def test_notification_is_retried_after_a_failure_in_order(board: Board, target: 
     assert [one["title"] for one in target.messages] == ["first", "second"]
 
 
-def test_notification_interrupted_by_a_crash_is_not_repeated(board: Board, target: Received) -> None:
+@pytest.mark.parametrize(("phase", "arrived"), [("before", ["next"]), ("done", ["interrupted", "next"])])
+def test_notification_interrupted_by_a_crash_is_not_repeated(
+    board: Board, target: Received, phase: str, arrived: list[str]
+) -> None:
     point(board, url_of(target))
     for name in ("interrupted", "next"):
         queue(board, name)
-    assert Notifications(board.world.redis).claim(identify_target(url_of(target)))
-    notify()
-    assert [one["title"] for one in target.messages] == ["next"]
+    failpoints.arm(f"notification.send:{phase}:1:raise", board.world.settings.home)
+    try:
+        with pytest.raises(failpoints.FailpointError):
+            notify()
+    finally:
+        failpoints.arm("", board.world.settings.home)
+    for _ in range(2):
+        notify()
+    assert [one["title"] for one in target.messages] == arrived
 
 
 def test_notification_without_a_response_is_not_repeated(board: Board, target: Received) -> None:
