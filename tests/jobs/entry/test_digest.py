@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from integrations import failpoints
 from jobs.config.environment import parse_settings
 from jobs.effects.build import build_tracker
 from jobs.inform import inform
@@ -125,6 +126,21 @@ def test_digest_is_not_repeated_after_a_crash_or_by_an_empty_redis(board: Board,
     else:
         board.world.redis.delete(keys.DIGESTS)
     mornings.pass_hours(1)
+    assert mornings.count() == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "point", ["linear.CreateTicket:done", "linear.CreateComment:done", "queue_notification.lua:done"]
+)
+def test_digest_is_sent_once_by_a_worker_that_crashes(board: Board, mornings: Mornings, point: str) -> None:
+    await_review(board)
+    failpoints.arm(f"{point}:1:raise", board.world.settings.home)
+    try:
+        with pytest.raises(failpoints.FailpointError):
+            mornings.pass_hours(12.1)
+    finally:
+        failpoints.arm("", board.world.settings.home)
+    mornings.pass_hours(0.1)
     assert mornings.count() == (1, 1)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from integrations import failpoints
 from integrations.events import EscalationUnanswered
 from integrations.values import TicketId
 from jobs.config.environment import parse_settings
@@ -126,6 +128,23 @@ def test_problem_is_not_filed_again_by_an_empty_redis_or_after_a_crash(board: Bo
     clock.inform(30)
     ticket = inbox(board)[TITLE]
     assert len(inbox(board)) == 1 and comments(board, ticket) == []
+
+
+@pytest.mark.parametrize("phase", ["sent", "done"])
+def test_problem_is_filed_once_when_the_reply_is_lost_or_the_worker_crashes(
+    board: Board, clock: Clock, phase: str
+) -> None:
+    bury(board, 1)
+    home = board.world.settings.home
+    failpoints.arm(f"linear.CreateTicket:{phase}:1:raise", home)
+    try:
+        with suppress(failpoints.FailpointError):
+            inform()
+    finally:
+        failpoints.arm("", home)
+    assert any((home / "failpoints").iterdir())  # it was hit
+    clock.inform(30)
+    assert list(inbox(board)) == [TITLE]
 
 
 def test_problem_with_a_hostile_cause_is_filed_as_inert_text(board: Board, clock: Clock) -> None:
