@@ -76,14 +76,26 @@ def check_target(url: str) -> None:
         raise ValueError(
             f"it is an address of {name} with several recipients; write one for each, so that a retry repeats nothing"
         )
-    host = str(getattr(target, "smtp_host", "") or target.host or "")
-    if is_loopback(host):
+    if is_loopback(_find_host(target)):
         return
     is_secure = target.secure or (target.secure_protocol and not target.protocol)
     if not is_secure or getattr(target, "secure_mode", "") == "insecure":
         raise ValueError(f"it is an address of {name} without TLS to another host; write {_name_secure(target)}")
     if not target.verify_certificate:
         raise ValueError(f"it is an address of {name} with verify=no; remove that, and set LOOPLINE_CA_FILE if needed")
+
+
+def find_plain_address(url: str) -> str:
+    """The address of a target of this machine that is sent to over HTTP without TLS, empty for any other. An HTTP proxy
+    must not get it."""
+    target = _build(url)
+    is_plain = target is not None and not target.secure and not hasattr(target, "smtp_host")
+    host = _find_host(target) if target is not None and is_plain else ""
+    return f"http://{f'[{host}]' if ':' in host else host}/" if is_loopback(host) else ""
+
+
+def _find_host(target: NotifyBase) -> str:
+    return str(getattr(target, "smtp_host", "") or target.host or "")
 
 
 def send(url: str, title: str, body: str) -> Sent:

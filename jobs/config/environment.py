@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from integrations.errors import Rejected
 from integrations.explain import explain, format_sentence, show_name
+from integrations.notifications import find_plain_address, name_target
 from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible
@@ -122,6 +123,16 @@ def _find_unserved_teams(settings: Settings) -> Iterator[str]:
             yield f"LOOPLINE_DIGEST.{team} sends notifications; add a target at LOOPLINE_NOTIFY.{team}.digest."
 
 
+def _find_proxied_targets(settings: Settings, variables: Mapping[str, str]) -> Iterator[str]:
+    outbound = read_outbound(variables)
+    for url in settings.list_notify_urls() if outbound.proxies else ():
+        if (plain := find_plain_address(url)) and outbound.find_proxy(plain):
+            yield (
+                f"LOOPLINE_NOTIFY has an address of {name_target(url)} on this machine without TLS, whose messages "
+                f"HTTP_PROXY would get; add {urlsplit(plain).hostname} to NO_PROXY."
+            )
+
+
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     """Files, folders and addresses that the process cannot work with."""
     yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
@@ -155,6 +166,7 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
         return [*sentences, *invalid.values()]
     missing = () if invalid.keys() & PROVIDER_NAMES else _find_missing(role, settings)
     unusable = [*_find_unusable(role, settings), *find_host_problems(variables, runs_git=role in RUN_GIT)]
+    unusable += [] if unusable else _find_proxied_targets(settings, variables)
     known = [*invalid, *(sentence.partition(" ")[0] for sentence in unusable)]
     rest = [sentence for sentence in missing if not any(name in sentence for name in known)]
     rest += [sentence for sentence in unusable if not any(name in sentence for name in invalid)]

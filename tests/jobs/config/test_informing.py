@@ -78,3 +78,10 @@ def test_notify_setting_is_read_by_team_and_kind_and_hidden_from_logs() -> None:
 @pytest.mark.parametrize("role", ["web", "agent", "dashboard", "clock"])
 def test_notify_setting_is_not_seen_by_processes_that_send_nothing(role: Any) -> None:
     assert "LOOPLINE_NOTIFY" not in filter_environment(role, {"LOOPLINE_NOTIFY": json.dumps(GOOD)})
+
+
+@pytest.mark.parametrize("no_proxy", ["", "10.0.0.0/8", "127.0.0.1"])
+def test_notify_setting_without_tls_is_refused_where_a_proxy_would_get_the_messages(no_proxy: str) -> None:
+    found = problems("LOOPLINE_NOTIFY", GOOD, HTTP_PROXY="http://proxy.acme.test:3128", NO_PROXY=no_proxy)
+    expected = "LOOPLINE_NOTIFY has an address of json on this machine without TLS, whose messages HTTP_PROXY would get"
+    assert found == ([] if no_proxy == "127.0.0.1" else [f"{expected}; add 127.0.0.1 to NO_PROXY."])
