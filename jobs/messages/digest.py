@@ -31,11 +31,13 @@ def digest_ticket_body(team: str) -> str:
 
 def digest_title(digest: Digest) -> str:
     """As 'Loopline digest of ENG: 3 waiting, 2 merged'."""
-    parts = [
-        f"{len(one)} {name}"
-        for one, name in ((digest.waiting, "waiting"), (digest.merged, "merged"), (digest.found, "found"))
-        if one
-    ]
+    numbers = {
+        "waiting": len(digest.waiting),
+        "not handled": len(digest.problems),
+        "found": len(digest.found),
+        "merged": len(digest.merged),
+    }
+    parts = [f"{number} {name}" for name, number in numbers.items() if number]
     return f"Loopline digest of {digest.team}{': ' if parts else ''}{', '.join(parts)}"
 
 

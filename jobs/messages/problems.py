@@ -10,6 +10,7 @@ from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import inline
 
 MOST_LISTED = 20
+_REASON_CHARACTERS = 500
 _TITLES: Mapping[ProblemKind, str] = {
     "escalation": "Tickets wait for an answer",
     "dead_letter": "Loopline could not process",
@@ -47,7 +48,7 @@ def problem_title(problem: Problem) -> str:
 
 def problem_body(problem: Problem) -> str:
     """Reason, fix, and the tickets that have it."""
-    parts = [inline(problem.reason, 1_000), problem.fix]
+    parts = [inline(problem.reason, _REASON_CHARACTERS), problem.fix]
     parts += [list_affected(problem)] if problem.affected else []
     parts.append("Loopline adds a comment when this is resolved by itself.")
     return "\n\n".join(filter(None, parts))
@@ -63,7 +64,7 @@ def list_affected(problem: Problem) -> str:
 
 def again_message(problem: Problem) -> str:
     """On the ticket of a problem that was resolved, or cancelled by a person."""
-    return f"**This occurs again.** {inline(problem.reason, 500)}"
+    return f"**This occurs again.** {inline(problem.reason, _REASON_CHARACTERS)}"
 
 
 def resolved_message(problem: Problem) -> str:
