@@ -112,7 +112,6 @@ def test_tickets_are_found_by_column_and_label(board: Board, ticket: Ticket) -> 
         find(columns=("Agnt",))
 
 
-
 # --- tickets --------------------------------------------------------------------------------------------------------
 
 

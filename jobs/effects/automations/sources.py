@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 
 from integrations.automation_events import FindingDecided, SourcesRead
-from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.findings import SourceItem
 from integrations.git.history import ListedCommit
 from integrations.git.mirror import Mirror
@@ -111,7 +111,8 @@ class _Reading:
         with self._noting_problems(f"The source {name} was not read"):
             reading = self._find_reader(source.kind)(query)
             self.items += reading.items
-            self.problems += [f"The source {name} was read in part: {one.rstrip('.')}." for one in reading.problems]
+            notes = reading.notes if reading.items else ()
+            self.problems += [f"The source {name} was read in part: {one}." for one in (*reading.problems, *notes)]
 
     def list_decisions(self) -> Iterator[FindingDecided]:
         """An event for each known finding whose ticket shows another status."""
@@ -159,15 +160,19 @@ class _Reading:
             diff = self.mirror.diff(one.parent, one.sha, DIFF_BYTES) if number < MOST_DIFFS and one.parent else ""
             items.append(_to_commit(one, page, diff))
         note = (f"there are more than {query.limit} commits",) if len(chosen) > query.limit else ()
-        return SourceReading(tuple(items), note)
+        return SourceReading(tuple(items), notes=note)
 
     def _read_tickets(self, query: SourceQuery) -> SourceReading:
         """Tickets of the team, open ones unless the filter names columns; not those of findings and the memory."""
         given, own = query.filter, {one.ticket.id for one in self.ctx.state.findings if one.ticket}
         own |= {self.ctx.state.memory_ticket.id} if self.ctx.state.memory_ticket else set()
         columns = tuple(name.strip() for name in given.get("columns", "").split(",") if name.strip())
+        policy = self.ctx.world.policy
+        team = given.get("team") or policy.team_of_repository(query.repository)
+        if team not in policy.teams:
+            raise Rejected(f"the team {team!r} is not in LOOPLINE_TEAMS, which has {', '.join(policy.teams)}")
         search = TicketSearch(
-            team=given.get("team") or self.ctx.world.policy.team_of_repository(query.repository),
+            team=team,
             columns=columns,
             labels=query.names("labels"),
             project=given.get("project", ""),
@@ -176,7 +181,7 @@ class _Reading:
         found = self.ctx.world.tracker.find_tickets(search, 2 * query.limit + len(own))
         wanted = [one for one in found if one.id not in own and (columns or one.column_type not in _CLOSED)]
         note = (f"there are more than {query.limit} tickets",) if len(wanted) > query.limit else ()
-        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), note)
+        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), notes=note)
 
 
 def _to_commit(one: ListedCommit, page: str, diff: str) -> SourceItem:

@@ -31,7 +31,8 @@ _PASSING = frozenset({"commit"})
 _WORD = re.compile(r"[a-z_]{3,}")
 _COMMON = frozenset({"the", "and", "for", "with", "from", "that", "this", "not", "are", "has", "fails", "failing"})
 _ALIKE, _ALIKE_IN_PLACE = 0.5, 0.2
-"""Shares of common title terms from which findings resemble each other; the second for those about the same path."""
+"""Shares of common terms, of both titles or of the other title in the new text, from which findings resemble each
+other; the second for those about the same path."""
 
 
 @value
@@ -216,10 +217,10 @@ def _find_same(one: ProposedFinding, known: Sequence[KnownFinding]) -> KnownFind
 
 
 def _has_new_evidence(one: ProposedFinding, known: KnownFinding) -> bool:
-    """Whether an item that both cite has another signature now."""
-    before = dict(part.split(":", 1) for part in known.evidence.split() if ":" in part)
-    now = dict(part.split(":", 1) for part in one.evidence.split() if ":" in part)
-    return any(before[item] != now[item] for item in before.keys() & now.keys())
+    """Whether an item that both cite has a signature now that it never had."""
+    before = known.evidence.split()
+    items = {part.partition(":")[0] for part in before}
+    return any(part not in before and part.partition(":")[0] in items for part in one.evidence.split())
 
 
 def _is_recent(known: KnownFinding, at: float) -> bool:
@@ -246,14 +247,16 @@ def _note(earlier: Note | None, known: KnownFinding, one: ProposedFinding, at: f
 
 
 def _join_evidence(before: str, now: str) -> str:
-    """The newer signature of each item."""
-    parts = dict(part.split(":", 1) for part in (*before.split(), *now.split()) if ":" in part)
-    return " ".join(f"{item}:{signature}" for item, signature in sorted(parts.items())[:MOST_ITEMS])
+    """All signatures of each item, the newest ones if there are too many: a failure can change back."""
+    return " ".join(list(dict.fromkeys([*before.split(), *now.split()]))[-MOST_ITEMS:])
 
 
 def _file_again(filed: Filing | None, one: ProposedFinding, earlier: KnownFinding) -> Filing:
-    """A new ticket for a finding whose ticket was closed. It keeps its identity, for the next comparison."""
-    again = replace(_merge(filed.finding, one) if filed else one, fingerprint=earlier.fingerprint)
+    """A new ticket for a finding whose ticket was closed. It keeps its identity and all of its evidence, for the next
+    comparison."""
+    merged = _merge(filed.finding, one) if filed else one
+    evidence = _join_evidence(earlier.evidence, merged.evidence)
+    again = replace(merged, fingerprint=earlier.fingerprint, evidence=evidence)
     returns: Literal["rejected", "done"] = "done" if earlier.status == "done" else "rejected"
     return Filing(finding=again, previous=earlier.ticket, returns=returns, reopened=earlier.reopened + 1)
 
@@ -322,12 +325,14 @@ def _resemblance(one: ProposedFinding, other: KnownFinding | ProposedFinding) ->
     shares_paths = bool(set(one.paths) & set(other.paths))
     mine, theirs = _terms(one.title), _terms(other.title)
     alike = len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
-    resembles = shares_items or alike >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
-    return shares_items + shares_paths + alike if resembles else 0.0
+    described = len(_terms(one.title, one.body, *one.paths) & theirs) / len(theirs) if theirs else 0.0
+    likeness = max(alike, described)
+    resembles = shares_items or likeness >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
+    return shares_items + shares_paths + likeness if resembles else 0.0
 
 
-def _terms(title: str) -> set[str]:
-    return set(_WORD.findall(title.lower())) - _COMMON
+def _terms(*texts: str) -> set[str]:
+    return set(_WORD.findall(" ".join(texts).lower())) - _COMMON
 
 
 def _kind_of(key: str) -> str:

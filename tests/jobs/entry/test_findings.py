@@ -13,7 +13,7 @@ from integrations.errors import Rejected, Unavailable
 from integrations.events import TicketCommented, TicketMoved
 from integrations.findings import EvidenceRun, ProposedFinding, SourceItem
 from integrations.proposals import ProposedCriterion
-from integrations.values import CommitSha, TicketRef
+from integrations.values import CommitSha, Identifier, TicketId, TicketRef
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.filing import file_finding, note_finding
@@ -170,6 +170,14 @@ def test_finding_found_again_changes_an_attachment_and_notifies_once_when_it_is_
     ]
 
 
+def test_finding_whose_ticket_was_deleted_is_rejected_when_it_is_found_again(board: Board) -> None:
+    gone = TicketRef(id=TicketId("00000000-0000-4000-8000-000000000000"), identifier=Identifier("ENG-99"))
+    note = NoteFinding(ticket=gone, seen=2, run="r", repository=REPOSITORY, fingerprint=FINGERPRINT)
+
+    (event,) = note_finding(note, context(board))
+    assert isinstance(event, FindingDecided) and (event.status, event.reason) == ("rejected", "deleted")
+
+
 def test_finding_that_returns_is_a_new_ticket_that_is_linked_to_the_old_one(board: Board) -> None:
     before = filed(board)
     again = filed(board, previous=before, returns="done", reopened=1)
@@ -264,6 +272,22 @@ def test_memory_is_one_ticket_that_people_can_read_and_whose_edits_have_no_effec
     assert "https://evil.test" not in ticket.description and f"{ref.identifier}: The split" in ticket.description
     assert ticket.column == "Done"
     assert len([one for one in board.world.tracker.attachments(first.id) if one.title == MEMORY_TITLE]) == 1
+
+
+@pytest.mark.parametrize("point", ["CreateTicket:sent", "UpsertAttachment:before", "UpsertAttachment:sent"])
+def test_memory_whose_writing_crashed_is_one_ticket(board: Board, monkeypatch: Any, point: str) -> None:
+    state = replace(STATE, findings=(known(filed(board)),))
+    monkeypatch.setattr(failpoints, "ARMED", None)
+    failpoints.arm(f"linear.{point}:1:raise", board.world.settings.home)
+    with pytest.raises((failpoints.FailpointError, Unavailable)):
+        remember(board, state)
+    failpoints.arm("", board.world.settings.home)
+
+    memory = remember(board, state)
+    title = "Memory of the automations of acme/tally"
+    assert [name for name, one in board.ana.board().items() if one["title"] == title] == [memory.identifier]
+    restored = read_memory(REPOSITORY, board.world)
+    assert restored and restored.findings[0].fingerprint == FINGERPRINT
 
 
 def test_memory_that_people_deleted_is_written_to_a_new_ticket(board: Board) -> None:

@@ -1,188 +1,172 @@
-"""Mornings of an automation from its sources to the board, with a real sandbox and a scripted model."""
+"""The morning story: a red check becomes one ticket in triage, which a person accepts or rejects, once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from integrations.agents.anthropic.runner import AnthropicApi
-from integrations.automation_events import AutomationRequested, DeclarationsOutdated
-from integrations.events import TicketMoved
-from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from integrations.standins.demo.stack import REPOSITORY
-from integrations.standins.model.playbook import Answer, Playbook
-from integrations.standins.model.request import Call, Request
-from integrations.standins.model.server import create_app
-from integrations.standins.wire import serve
-from integrations.values import Ticket
-from jobs.advance_run import advance_run
+from integrations.values import TicketId
 from jobs.automate import automate
 from jobs.contract.agreement import read_ticket_criteria
-from jobs.effects import world as worlds
-from jobs.loop.automation_state import AutomationState, RunRecord, automations_id
-from jobs.store.automations import AutomationStore
+from jobs.inbox.automation_sweep import find_missed
+from jobs.loop.state import Stage
 from tests.jobs.board import Board
-from tests.jobs.hands import Hands
+from tests.jobs.mornings import MAILBOX, Mornings, mornings_on, wording
 
-MAILBOX = automations_id(REPOSITORY)
-DECLARED = "---\nsources: [checks, issues]\nlimits: {findings: 5}\n---\nFind the cause of each failure.\n"
-DONE = {"text": "NOTES.md names the rule", "command": "grep -q cent NOTES.md"}
-
-
-@dataclass
-class Model:
-    """Its findings cite the items of these kinds in the digest, as 'check' or, for the second one, 'issue 1'."""
-
-    findings: Sequence[dict[str, Any]] = ()
-    matches: Sequence[dict[str, Any]] = ()
-    asked: list[str] = field(default_factory=list)
-
-    def choose(self, request: Request) -> Playbook:
-        self.asked.append(request.role)
-        call = Call("submit_matches", {"pairs": list(self.matches)})
-        if request.role == "triage":
-            lines = request.section("Source items").splitlines()
-            keys = sorted(line.split("] ")[1].split(": ")[0] for line in lines if line.startswith("- ["))
-            call = Call("submit_findings", {"findings": [self._cite(one, keys) for one in self.findings]})
-        return Playbook("script", lambda _: True, lambda _: Answer("", (call,)))
-
-    def _cite(self, one: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-        kind, _, place = one["cites"].partition(" ")
-        return one | {"cites": [{"key": [key for key in keys if key.startswith(f"{kind}:")][int(place or 0)]}]}
-
-
-@dataclass(frozen=True)
-class Office:
-    """The board with an agent process, and what an automation does there on a morning."""
-
-    board: Board
-    model: Model
-
-    def wake(self, number: int, *findings: dict[str, Any], matches: Sequence[dict[str, Any]] = ()) -> RunRecord:
-        """Run the automation; the model submits these findings. Returns its line in the history."""
-        self.model.findings, self.model.matches = findings, matches
-        world = self.board.world
-        AutomationStore(world.redis).deliver(
-            AutomationRequested(event_id=f"morning-{number}", ticket_id=MAILBOX, name="ci-triage")
-        )
-        automate(MAILBOX)
-        while unfinished := world.runs.list_unfinished():
-            for run_id in unfinished:
-                advance_run(run_id)
-            automate(MAILBOX)
-        return self.state().history[-1]
-
-    def state(self) -> AutomationState:
-        found = AutomationStore(self.board.world.redis).load(MAILBOX)
-        assert found
-        return found
-
-    def break_ci(self, log: str) -> None:
-        checks = [{"name": "build", "conclusions": ["failure"], "log": log}]
-        body = {"repository": REPOSITORY, "checks": checks, "apply": "main"}
-        requests.post(f"{self.board.urls['pull_requests']}/_ci", json=body, timeout=10).raise_for_status()
-
-    def report_issue(self, title: str) -> None:
-        body = {"repository": REPOSITORY, "issues": [{"title": title}]}
-        requests.post(f"{self.board.urls['pull_requests']}/_sources", json=body, timeout=10).raise_for_status()
-
-    def filed(self) -> list[Ticket]:
-        """The tickets of the known findings."""
-        return [self.board.world.tracker.fetch(one.ticket.id) for one in self.state().findings if one.ticket]
-
-    def cancel(self, ticket: Ticket) -> None:
-        self.board.ana.drag(ticket.identifier, "Canceled")
-        self.board.world.store.deliver(TicketMoved(event_id=f"cancel-{ticket.id}", ticket_id=ticket.id))
-        self.board.drive(ticket.identifier)
-        automate(MAILBOX)
+DAILY = "---\nschedule: 0 9 * * *\nsources: [checks]\n---\nFind the cause of each failure.\n"
 
 
 @pytest.fixture
-def office(board: Board, tmp_path: Path) -> Iterator[Office]:
-    model = Model()
-    with serve(create_app(tmp_path / "model", choose=model.choose)) as served:
-        runner = AnthropicApi("sk-ant-test", served.url)
-        sandbox = Sandbox(find_bwrap(), default_read_only())
-        board.world = replace(board.world, _runners={"anthropic": runner}, _sandbox=sandbox)
-        worlds.install(board.world)
-        Hands(board).commit("main", ".loopline/automations/ci-triage.md", DECLARED)
-        AutomationStore(board.world.redis).deliver(DeclarationsOutdated(event_id="declared", ticket_id=MAILBOX))
-        automate(MAILBOX)
-        yield Office(board, model)
-        runner.close()
+def mornings(board: Board, tmp_path: Path) -> Iterator[Mornings]:
+    with mornings_on(board, tmp_path) as made:
+        made.declare(DAILY)
+        yield made
 
 
-def finding(cites: str, title: str = "The split loses a cent", **changes: Any) -> dict[str, Any]:
-    return {
-        "title": title,
-        "body": f"{title}. It began last week.",
-        "severity": "high",
-        "cites": cites,
-        "criteria": [DONE],
-        "runs": [{"command": "ls README.md", "exit_code": 0}],
-    } | changes
+def find_key(mornings: Mornings, name: str) -> str:
+    """The key of the item about this check."""
+    return next(item.key for item in mornings.items() if name in item.key)
 
 
-def test_mornings_with_the_same_failure_file_one_ticket_until_its_evidence_changes(office: Office) -> None:
-    office.break_ci("E   AssertionError: 33 != 34")
-    first = office.wake(1, finding("check"))
-    office.break_ci("E   AssertionError: 33 != 34")
-    second = office.wake(2, finding("check", title="Cents vanish when a bill is divided", severity="normal"))
+def test_finding_is_filed_accepted_and_becomes_an_ordinary_loop(mornings: Mornings) -> None:
+    mornings.script_checks("build")
+    mornings.pass_slot()
+    key = find_key(mornings, "build")
+    mornings.findings = [wording(key, "The build fails")]
 
-    assert [(one.filed, one.duplicates) for one in (first, second)] == [(1, 0), (0, 1)]
-    (ticket,) = office.filed()
-    assert ticket.title == "The split loses a cent" and read_ticket_criteria(ticket.description).is_complete
-    assert first.cost_usd > 0 and sum(one.cost_usd for one in office.state().history) == pytest.approx(
-        sum(office.state().spent["ci-triage"].values()), abs=1e-9
-    )
+    record = mornings.finish()
 
-    office.cancel(ticket)
-    office.break_ci("E   AssertionError: 33 != 34")
-    third = office.wake(3, finding("check", title="The build is red"))
-    assert (third.filed, third.rejected) == (0, 1)
+    assert record.cause == "schedule"
+    assert (record.outcome, record.found, record.filed, record.duplicates) == ("filed", 1, 1, 0)
+    assert record.cost_usd == mornings.state.spent["ci-triage"][next(iter(mornings.state.spent["ci-triage"]))] > 0
+    (ticket,) = mornings.tickets()
+    shown = mornings.board.ana.board()[ticket]
+    assert shown["column"] != "Agent" and "The build fails" in shown["title"]
 
-    office.board.world.redis.flushdb()
-    AutomationStore(office.board.world.redis).deliver(DeclarationsOutdated(event_id="again", ticket_id=MAILBOX))
-    automate(MAILBOX)
-    office.break_ci("E   AssertionError: 33 != 34")
-    fourth = office.wake(4, finding("check", title="Something is wrong with the build"))
-    assert (fourth.filed, fourth.rejected) == (0, 1)
+    mornings.move(ticket, "Agent")
 
-    office.break_ci("E   TypeError: unsupported operand")
-    fifth = office.wake(5, finding("check", title="The build fails with a TypeError"))
-    assert fifth.filed == 1 and len(office.filed()) == 1
-    assert f"This was rejected in {ticket.identifier}." in office.filed()[0].description
+    loop = mornings.board.world.store.load(shown["id"])
+    assert loop and loop.generation == 1 and loop.stage is Stage.PREFLIGHT
+    assert mornings.state.findings[0].status == "accepted"
 
 
-def test_morning_with_three_findings_files_two_tickets_when_the_matcher_sees_a_duplicate(office: Office) -> None:
-    office.break_ci("E   AssertionError: 33 != 34")
-    office.report_issue("The split of a bill loses a cent")
-    office.report_issue("Please support euros")
-    same = {"pair": 1, "relation": "same", "reason": "both are about the lost cent"}
+@pytest.mark.parametrize("days", [3, pytest.param(10, marks=pytest.mark.long)])
+def test_mornings_with_the_same_failure_worded_differently_file_one_ticket(mornings: Mornings, days: int) -> None:
+    mornings.script_checks("build")
+    mornings.begin()
+    key = find_key(mornings, "build")
+    titles = ["The build fails", "CI is red", "main is broken since yesterday", "assert 33 == 34", "Split loses a cent"]
+    mornings.findings = [wording(key, titles[0])]
+    mornings.finish()
 
-    record = office.wake(
-        1,
-        finding("check"),
-        finding("issue", title="The split of a bill loses a cent"),
-        finding("issue 1", title="Euros are not supported", severity="low"),
-        matches=[same],
-    )
+    records = [
+        mornings.morning(wording(key, f"{titles[day % 5]} ({day})", f"Completely other text {day}."))
+        for day in range(1, days)
+    ]
+
+    assert [(one.outcome, one.found, one.duplicates, one.filed) for one in records] == (days - 1) * [
+        ("nothing", 1, 1, 0)
+    ]
+    assert len(mornings.tickets()) == 1 and mornings.state.findings[0].seen == days
+    assert len([one for one in mornings.board.ana.board().values() if "build" in one["title"].lower()]) == 1
+
+
+def test_rejected_finding_does_not_come_back(mornings: Mornings) -> None:
+    mornings.script_checks("build")
+    mornings.begin()
+    key = find_key(mornings, "build")
+    mornings.findings = [wording(key, "The build fails")]
+    mornings.finish()
+    mornings.move(mornings.tickets()[0], "Canceled")
+    assert mornings.state.findings[0].status == "rejected"
+
+    record = mornings.morning(wording(key, "CI is red again"))
+
+    assert (record.found, record.filed, record.rejected) == (1, 0, 1)
+    assert len(mornings.tickets()) == 1
+
+
+def test_rejected_finding_with_other_evidence_is_filed_again_with_a_reference(mornings: Mornings) -> None:
+    mornings.script_checks("build")
+    mornings.begin()
+    key = find_key(mornings, "build")
+    mornings.findings = [wording(key, "The build fails")]
+    mornings.finish()
+    (rejected,) = mornings.tickets()
+    mornings.move(rejected, "Canceled")
+
+    mornings.script_checks("build", log="TypeError: unsupported operand")
+    record = mornings.morning(wording(key, "The build fails with a TypeError"))
+
+    assert (record.filed, record.rejected) == (1, 0)
+    (again,) = mornings.tickets()
+    ticket = mornings.board.world.tracker.fetch(TicketId(mornings.board.ticket_id(again)))
+    assert again != rejected and f"This was rejected in {rejected}." in ticket.description
+    assert read_ticket_criteria(ticket.description).is_complete
+
+
+def test_three_findings_with_a_duplicate_among_them_are_two_tickets(mornings: Mornings) -> None:
+    mornings.script_checks("build", "lint")
+    mornings.relation = "same"
+    mornings.begin()
+    build, lint = find_key(mornings, "build"), find_key(mornings, "lint")
+    mornings.findings = [
+        wording(build, "The split loses a cent"),
+        wording(build, "A cent is lost"),
+        wording(lint, "Style of the code is wrong", severity="low"),
+    ]
+
+    record = mornings.finish()
 
     assert (record.found, record.duplicates, record.filed) == (3, 1, 2)
-    assert [one.title for one in office.filed()] == ["The split loses a cent", "Euros are not supported"]
-    assert office.model.asked == ["triage", "matcher"]
-    assert office.state().memory_ticket
+    assert [one.severity for one in mornings.state.findings] == ["high", "low"]
 
 
-def test_morning_without_findings_leaves_no_trace_but_a_line_in_the_history(office: Office) -> None:
-    office.break_ci("E   AssertionError: 33 != 34")
-    before = set(office.board.ana.board())
+def test_near_duplicate_is_judged_by_the_matcher(mornings: Mornings) -> None:
+    mornings.script_checks("build")
+    mornings.begin()
+    first = find_key(mornings, "build")
+    mornings.findings = [wording(first, "The split of a bill loses one cent")]
+    mornings.finish()
+    mornings.script_checks("build", "nightly")
+    mornings.relation = "same"
+    mornings.begin()
+    other = find_key(mornings, "nightly")
+    mornings.findings = [wording(other, "The split of a bill loses a cent")]
 
-    record = office.wake(1)
+    record = mornings.finish()
 
-    assert (record.outcome, record.found, set(office.board.ana.board())) == ("nothing", 0, before)
+    assert (record.found, record.duplicates, record.filed) == (1, 1, 0)
+    assert [one.role for one in mornings.asked] == ["triage", "triage", "matcher"]
+    assert len(mornings.tickets()) == 1
+
+
+def test_quiet_morning_calls_no_model_and_leaves_one_line(mornings: Mornings) -> None:
+    record = mornings.morning()
+
+    assert (record.outcome, record.cost_usd, mornings.asked) == ("nothing", 0.0, [])
+    assert mornings.tickets() == [] and mornings.state.memory_ticket is None
+
+
+def test_memory_is_rebuilt_after_redis_was_lost(mornings: Mornings) -> None:
+    mornings.script_checks("build", "lint")
+    mornings.begin()
+    build, lint = find_key(mornings, "build"), find_key(mornings, "lint")
+    mornings.findings = [wording(build, "The build fails"), wording(lint, "Style of the code is wrong")]
+    mornings.finish()
+    mornings.move(mornings.tickets()[1], "Canceled")
+    before = mornings.state
+
+    mornings.board.world.redis.flushdb()
+    find_missed(mornings.board.world)
+    automate(MAILBOX)
+
+    state = mornings.state
+    assert [(one.fingerprint, one.status) for one in state.findings] == [
+        (one.fingerprint, one.status) for one in before.findings
+    ]
+    assert [one.name for one in state.automations] == ["ci-triage"]
+    record = mornings.morning(wording(build, "Red build"), wording(lint, "Formatting is off"))
+    assert (record.found, record.filed, record.duplicates, record.rejected) == (2, 0, 1, 1)

@@ -173,6 +173,17 @@ def test_triage_command_source_that_does_not_exist_is_one_sentence(agents: Agent
     )
 
 
+def test_triage_skill_that_does_not_exist_is_one_sentence(agents: Agents) -> None:
+    ended = run(agents, submitting(), skill="roundin")
+
+    assert isinstance(ended.result, Found)
+    (problem,) = ended.result.problems
+    assert problem == (
+        "The skill roundin of the automation ci-triage does not exist on the base branch, which has rounding: correct "
+        "`skill` in its declaration."
+    )
+
+
 def test_triage_evidence_command_runs_in_a_clean_checkout_and_the_agent_cannot_write(agents: Agents) -> None:
     writes = calling("bash", command="echo fake > README.md")
     claim = {"command": "test -e README.md && touch made-by-evidence", "exit_code": 0}
@@ -180,6 +191,15 @@ def test_triage_evidence_command_runs_in_a_clean_checkout_and_the_agent_cannot_w
     assert "Read-only file system" in agents.results("triage")[0]
     folder = agents.world.run_folder("ENG-1", "ENG-1-g1-r0-i1-triage")
     assert not folder.exists() and not folder.with_name(f"{folder.name}.commands").exists()
+
+
+def test_triage_standin_submits_failures_issues_and_regressions(agents: Agents) -> None:
+    issue = SourceItem(key="issue:7", kind="issue", title="Euros are not supported", signature="s")
+    commit = SourceItem(key="commit:abc", kind="commit", title="Regression in the split", signature="s")
+    other = SourceItem(key="commit:def", kind="commit", title="Rename a file", signature="s")
+
+    findings = found(agents, items=(CHECK, issue, commit, other))
+    assert sorted(one.items[0] for one in findings) == [CHECK.key, "commit:abc", "issue:7"]
 
 
 def test_triage_without_an_answer_has_found_nothing(agents: Agents) -> None:
