@@ -190,10 +190,12 @@ class TicketReacted(BaseEvent):
 
 @value
 class EscalationUnanswered(BaseEvent):
-    """An escalation was not acknowledged within its timeout; reported by the sweep."""
+    """An escalation was not acknowledged within its timeout; reported by the sweep. `shared`: other tickets have the
+    same cause, which the triage inbox shows once."""
 
     kind: Literal["EscalationUnanswered"] = "EscalationUnanswered"
     generation: int
+    shared: bool = False
 
 
 @value

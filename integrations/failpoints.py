@@ -8,6 +8,7 @@ reply read. The modules at the boundaries call `fail`, so that the steps between
 - `linear.MoveTicket`, `github.graphql.Enqueue`: a GraphQL operation; `github.PUT.pulls.merge`: the fixed segments of a
   REST route
 - `model.stream`: a model call
+- `notification.send`: an attempt to send a notification
 - `git.push`: a git command on a repository of the host
 - `workspace.create`, `workspace.remove`, `base_tree.create`: a run's files, and the clean tree below them
 - `sandbox.run.bash`, `sandbox.capture.git`: a program in the sandbox

@@ -35,6 +35,7 @@ LEADER = "clock"
 RECONCILE_SECONDS = 1.0
 DISPATCH_WAIT_MS = 250
 REDELIVER_SECONDS = 300.0
+INFORM_SECONDS = 30.0
 TAKEOVER_PAUSE_SECONDS = 2 * RENEW_SECONDS
 NOTICE_SECONDS = 600
 _NO_KEY = -2  # reply of PTTL
@@ -69,7 +70,7 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
     dispatch.create_consumer_group(redis)
     journal = Journal(settings.home / "journal", settings.journal_megabytes * 1_000_000, DiskMonitor(settings.home))
     places = QueuePlaces(redis, settings.agent_slots)
-    next_reconcile = next_sweep = next_redeliver = next_epoch = takeovers_from = 0.0
+    next_reconcile = next_sweep = next_redeliver = next_inform = next_epoch = takeovers_from = 0.0
     while not stop.is_set():
         lease.check()
         now = time.monotonic()
@@ -96,6 +97,9 @@ def _lead(settings: Settings, redis: Redis, lease: Lease, stop: threading.Event,
         if now >= next_redeliver:
             next_redeliver = now + REDELIVER_SECONDS
             queues.wake(redis, queues.REDELIVER)
+        if now >= next_inform:
+            next_inform = now + INFORM_SECONDS
+            queues.wake(redis, queues.INFORM)
 
 
 def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> None:

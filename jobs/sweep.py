@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import structlog
@@ -30,6 +31,7 @@ from jobs.recovery.sessions import find_session_events
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
 from jobs.workflow.preflight import awaits_new_base
+from jobs.workflow.problems import is_shared
 
 IN_TURN = 5
 WATCHED = 50  # comments that one request can name
@@ -269,12 +271,13 @@ def _find_unanswered_escalations(loops: Mapping[TicketId, Loop], world: World) -
     reaction: those are read first."""
     hours = world.settings.remind_hours
     due = {t: event for t, loop in loops.items() if (event := polling.escalation_event(loop, world.now(), hours))}
+    buried = {letter.ticket_id for letter in world.dead_letters.summaries()} if due else set()
     for ticket in world.tracker.fetch_many(list(due)):
         if ticket.trashed or world.policy.role_of(ticket) != "needs_human":
             continue
         loop, comments = loops[ticket.id], list(world.tracker.comments(ticket.id))
         missed: list[Event] = [*polling.unread_comment_events(loop, comments), *polling.reaction_events(loop, comments)]
-        yield from missed or [due[ticket.id]]
+        yield from missed or [replace(due[ticket.id], shared=is_shared(loop, loops.values(), buried))]
 
 
 def _find_new_bases(name: str, loops: Mapping[TicketId, Loop], world: World) -> Iterator[Event]:

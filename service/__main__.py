@@ -82,6 +82,12 @@ def _run(given: argparse.Namespace) -> int:
             return 0
 
 
+def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
+    doctor.add_argument("--notify", action="store_true", help="send a test to each target of LOOPLINE_NOTIFY")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="loopline", description="Turns a board of tickets into a coding loop.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -94,8 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--repository", default="", metavar="NAME", help="the repository, as acme/shop")
     init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
     doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
-    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
-    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+    _add_doctor_options(doctor)
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
@@ -220,7 +225,7 @@ def _doctor(given: argparse.Namespace) -> int:
     from service.doctor.run import run_doctor
 
     environ = read_environment(given.env_file)
-    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict)
+    return run_doctor(environ, given.env_file, sys.stdout, as_json=given.json, strict=given.strict, notify=given.notify)
 
 
 def _settings(as_table: bool) -> int:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from integrations.errors import Rejected
 from integrations.explain import explain, format_sentence, show_name
+from integrations.notifications import find_plain_address, name_target
 from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible
@@ -98,6 +99,8 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
             yield f"{webhooks.secrets} is empty; webhooks cannot be verified without it."
     if role in ("worker", "up") and not settings.teams:
         yield 'LOOPLINE_TEAMS is empty; name a team and its repository, as in {"ENG": {"repository": "acme/shop"}}.'
+    if role in ("worker", "up"):
+        yield from _find_unserved_teams(settings)
     if role in ("dashboard", "up") and settings.oidc_issuer:
         own = {
             "LOOPLINE_OIDC_CLIENT_ID": settings.oidc_client_id,
@@ -109,6 +112,26 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
     for provider in settings.chosen_providers():
         if role in (provider.process, "up"):
             yield from settings.provider_settings(provider).missing_credentials()
+
+
+def _find_unserved_teams(settings: Settings) -> Iterator[str]:
+    """Teams of a digest or of notifications that Loopline does not work for, and digests without a target."""
+    for name, teams in (("LOOPLINE_NOTIFY", settings.notify), ("LOOPLINE_DIGEST", settings.digest)):
+        if unknown := next((team for team in teams if team not in settings.teams), ""):
+            yield f"{name} names the team {unknown}, which is not in LOOPLINE_TEAMS; add it there or remove it."
+    for team, digest in settings.digest.items():
+        if digest.to != "ticket" and not settings.list_targets(team, "digest"):
+            yield f"LOOPLINE_DIGEST.{team} sends notifications; add a target at LOOPLINE_NOTIFY.{team}.digest."
+
+
+def _find_proxied_targets(settings: Settings, variables: Mapping[str, str]) -> Iterator[str]:
+    outbound = read_outbound(variables)
+    for url in settings.list_notify_urls() if outbound.proxies else ():
+        if (plain := find_plain_address(url)) and outbound.find_proxy(plain):
+            yield (
+                f"LOOPLINE_NOTIFY has an address of {name_target(url)} on this machine without TLS, whose messages "
+                f"HTTP_PROXY would get; add {urlsplit(plain).hostname} to NO_PROXY."
+            )
 
 
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
@@ -146,6 +169,7 @@ def find_problems(role: Role, environ: Mapping[str, str]) -> list[str]:
         return [*sentences, *invalid.values()]
     missing = () if invalid.keys() & PROVIDER_NAMES else _find_missing(role, settings)
     unusable = [*_find_unusable(role, settings), *find_host_problems(variables, runs_git=role in RUN_GIT)]
+    unusable += [] if unusable else _find_proxied_targets(settings, variables)
     known = [*invalid, *(sentence.partition(" ")[0] for sentence in unusable)]
     rest = [sentence for sentence in missing if not any(name in sentence for name in known)]
     rest += [sentence for sentence in unusable if not any(name in sentence for name in invalid)]

@@ -33,7 +33,8 @@ class _DuplicateKey(ValueError):
     """A key that occurs twice in one object; JSON itself permits it."""
 
 
-def _parse_json(example: str, value: object) -> object:
+def parse_json(example: str, value: object) -> object:
+    """Parse a JSON object without its text in an error; a validator."""
     if not isinstance(value, str):
         return value
     try:
@@ -97,6 +98,7 @@ TrackerName = Annotated[str, match_provider(TrackerProvider)]
 CodeHostName = Annotated[str, match_provider(CodeHostProvider)]
 RedisUrl = Annotated[SecretStr, BeforeValidator(check_redis_url)]
 RunnerName = Annotated[str, match_provider(RunnerProvider)]
+TeamKey = Annotated[str, _TEAM_KEY]
 RunnerNames = Annotated[tuple[RunnerName, ...], BeforeValidator(split_list)]
 Email = Annotated[str, _EMAIL]
 Approvers = Annotated[tuple[Annotated[str, _EMAIL], ...], BeforeValidator(split_list)]
@@ -198,7 +200,7 @@ class Team(BaseModel):
         return tuple(dict.fromkeys(filter(None, (self.repository, *self.repositories))))
 
 
-Teams = Annotated[dict[Annotated[str, _TEAM_KEY], Team], BeforeValidator(partial(_parse_json, _TEAMS_EXAMPLE))]
+Teams = Annotated[dict[TeamKey, Team], BeforeValidator(partial(parse_json, _TEAMS_EXAMPLE))]
 
 
 def _check_image(value: str) -> str:
@@ -210,7 +212,7 @@ def _check_image(value: str) -> str:
 _IMAGE_NAME = match_pattern(r"[a-z0-9][a-z0-9_.-]{0,62}", "write the name of an image, such as node22")
 Images = Annotated[
     dict[Annotated[str, _IMAGE_NAME], Annotated[str, AfterValidator(_check_image)]],
-    BeforeValidator(partial(_parse_json, _IMAGES_EXAMPLE)),
+    BeforeValidator(partial(parse_json, _IMAGES_EXAMPLE)),
     Field(max_length=MOST_ENTRIES),
 ]
 
@@ -232,6 +234,6 @@ _PEOPLE_EXAMPLE = 'write JSON like {"ana@acme.test": "ana"}'
 _LOGIN = match_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", "write the name of an account on the code host")
 PeopleLogins = Annotated[
     dict[Annotated[str, _EMAIL], Annotated[str, _LOGIN]],
-    BeforeValidator(partial(_parse_json, _PEOPLE_EXAMPLE)),
+    BeforeValidator(partial(parse_json, _PEOPLE_EXAMPLE)),
     Field(max_length=MOST_ENTRIES),
 ]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 
+from integrations.notifications import list_secrets
 from integrations.ports.provider import (
     CodeHostProvider,
     Provider,
@@ -56,6 +57,7 @@ from jobs.config.field_types import (
     TrackerName,
     UserName,
 )
+from jobs.config.informing import Digests, MessageKind, Notify
 
 
 class Settings(SettingsModel):
@@ -209,6 +211,15 @@ class Settings(SettingsModel):
     """Hours after which an unanswered escalation is repeated, twice; then the ticket moves to triage.
     Half a working day: longer than a meeting, and the answer can still come the same day."""
 
+    notify: Notify = setting("LOOPLINE_NOTIFY", {}, seen_by=("worker",))
+    """Where teams get notifications beyond their tickets, as JSON from team key to URLs of apprise.
+    {"ENG": {"escalations": ["slack://..."], "digest": ["mailtos://..."]}}; a URL without TLS is refused unless it leads
+    to this machine. `loopline doctor --notify` sends a test to each of them."""
+    digest: Digests = setting("LOOPLINE_DIGEST", {})
+    """Morning digest of each team, as JSON from team key to time and place.
+    {"ENG": {"cron": "0 8 * * 1-5", "timezone": "Europe/Berlin", "to": "ticket"}}; `to` is ticket (a comment on the
+    team's digest ticket), notification (the digest targets of LOOPLINE_NOTIFY) or both."""
+
     review_limit: int = setting("LOOPLINE_REVIEW_LIMIT", 5, ge=0, le=1_000)
     """Verified pull requests of a repository that can wait for people before no new ticket starts there.
     Review is what a team has least of; 0: no limit. A repository can set its own in WORKFLOW.md."""
@@ -331,7 +342,20 @@ class Settings(SettingsModel):
     def secret_values(self) -> frozenset[str]:
         """Return all secrets, for the logs to redact."""
         password = frozenset({urlsplit(self.redis_url.get_secret_value()).password or ""}) - {""}
-        return super().secret_values().union(password, *(own.secret_values() for own in self.providers.values()))
+        targets = (list_secrets(url) for url in self.list_notify_urls())
+        return (
+            super().secret_values().union(password, *targets, *(own.secret_values() for own in self.providers.values()))
+        )
+
+    def list_targets(self, team: str, kind: MessageKind) -> tuple[str, ...]:
+        """Return the URLs of the team's targets for this kind of message."""
+        found = getattr(self.notify[team], kind) if team in self.notify else ()
+        return tuple(one.get_secret_value() for one in found)
+
+    def list_notify_urls(self) -> list[str]:
+        """Return the URLs of all notification targets, each once."""
+        targets = [one for team in self.notify.values() for one in (*team.escalations, *team.digest)]
+        return list(dict.fromkeys(one.get_secret_value() for one in targets))
 
     def paths(self) -> dict[str, Path]:
         """Return all files and folders by variable, including those of the providers."""

@@ -35,6 +35,7 @@ from jobs.effects.gather import check_repository, read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.new_tickets import create_ticket
+from jobs.effects.notifying import notify_of_escalation
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.upstream import find_fork, merge_base
 from jobs.effects.world import World
@@ -149,11 +150,14 @@ def move_ticket(command: c.MoveTicket, ctx: Context) -> Sequence[Event]:
 
 
 def post_comment(command: c.PostComment, ctx: Context) -> None:
-    """Create a comment, or an activity in the loop's session, idempotent by its name or by the command."""
+    """Create a comment, or an activity in the loop's session, idempotent by its name or by the command. An escalation
+    is queued for the team's notification targets too."""
     comment_id = ctx.create_id("comment", command.once) if command.once else ctx.create_id()
-    if ctx.loop and ctx.loop.session_id and sessions.post_in_session(command, comment_id, ctx, ctx.loop):
-        return
-    ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id, command.reply_to)
+    session = ctx.loop if ctx.loop and ctx.loop.session_id else None
+    if session is None or not sessions.post_in_session(command, comment_id, ctx, session):
+        ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id, command.reply_to)
+    if command.escalates and ctx.loop and ctx.loop.escalation:
+        notify_of_escalation(ctx.loop, ctx.id, ctx.world)
 
 
 def react(command: c.React, ctx: Context) -> None:

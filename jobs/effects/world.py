@@ -33,6 +33,7 @@ from jobs.runtime.audit import AuditJournal
 from jobs.runtime.buckets import RedisBuckets
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
+from jobs.store.dead_letters import DeadLetters
 from jobs.store.people import People
 from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
@@ -83,6 +84,11 @@ class World:
     def people(self) -> People:
         """The people whose account on the code host is known."""
         return People(self.redis, self.settings.home, self.settings.people)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """All dead letters."""
+        return DeadLetters(self.redis)
 
     @property
     def store(self) -> Store:

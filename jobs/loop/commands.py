@@ -143,6 +143,8 @@ class PostComment:
     """Answers that a person can click in an agent session."""
     failed: bool = False
     """The work cannot begin or continue: shown as an error in an agent session."""
+    escalates: bool = False
+    """It raises an escalation, which the team's notification targets get too."""
 
 
 @value

@@ -137,13 +137,17 @@ EscalationClass = Literal[
 @value
 class Escalation:
     """An open escalation. `at` is when it was last raised, Unix seconds; `raised` how often; one that is `acknowledged`
-    is not raised again. `question` is the agent's: an answer starts the next attempt."""
+    is not raised again. `question` is the agent's: an answer starts the next attempt. `listed`: after its reminders the
+    triage inbox shows its cause in a ticket of its own."""
 
     kind: EscalationClass
     at: float
     raised: int = 1
     acknowledged: bool = False
     question: str = ""
+    listed: bool = False
+    since: float = 0.0
+    """When it was first raised, Unix seconds; 0 in the state of an older release."""
 
 
 @value

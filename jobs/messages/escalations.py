@@ -171,7 +171,10 @@ def reminder_message(loop: Loop) -> str:
 
 def triage_message(loop: Loop) -> str:
     """An escalation that stayed unacknowledged after all reminders."""
-    return f"No answer yet, so this ticket goes back to triage: {inline(limit_words(loop.reason, _REASON_WORDS))}"
+    reason = inline(limit_words(loop.reason, _REASON_WORDS))
+    if loop.escalation and loop.escalation.listed:
+        return f"No answer yet, so a ticket in triage lists this one: {reason}"
+    return f"No answer yet, so this ticket goes back to triage: {reason}"
 
 
 def budget_reason(cap: float) -> str:

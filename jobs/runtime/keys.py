@@ -45,13 +45,18 @@ BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are pol
 
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
-NOTICE_TOPICS = ("access", "board", "columns", "clock", "redis", "skew")
+
+DIGESTS = "digests"  # hash: slot and costs of the last digest, JSON by team
+PROBLEMS = "problems"  # hash: problems in the triage inbox that are not resolved, JSON by cause
+
+NOTICE_TOPICS = ("access", "board", "columns", "clock", "notify", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
     *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
+    *("notifications:*", "notifications-claimed:*", DIGESTS),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -214,6 +219,22 @@ def claims(repository: str, base: str) -> str:  # hash: files that tickets edit,
 
 def merged_lines(repository: str) -> str:  # hash: merged pull requests of the last weeks, JSON by number
     return f"merged-lines:{repository.lower()}"
+
+
+def notifications(target: str) -> str:  # list: notifications for this target, oldest first, JSON
+    return f"notifications:{target}"
+
+
+def claimed_notification(target: str) -> str:  # list: the one that is being sent, at most one
+    return f"notifications-claimed:{target}"
+
+
+def known_notifications(target: str) -> str:  # sorted set: ids of queued and sent ones by time, for deduplication
+    return f"notifications-known:{target}"
+
+
+def target_backoff(target: str) -> str:  # hash: failures in a row, reason, and time of the next attempt
+    return f"notifications-backoff:{target}"
 
 
 def run_order(t: TicketId) -> str:  # priority and due date of the ticket's runs, JSON

@@ -33,9 +33,11 @@ REDELIVER = "jobs.redeliver.redeliver"
 ACKNOWLEDGE = "jobs.acknowledge.acknowledge"
 CHECK_ACCESS = "jobs.access.check_access"
 CONNECT = "jobs.access.connect_workspace"
+INFORM = "jobs.inform.inform"
+NOTIFY = "jobs.notify.notify"
 _QUEUE_OF = {
     DRIVE: EVENTS, AUTOMATE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST,
-    CHECK_ACCESS: EVENTS, CONNECT: EVENTS,
+    CHECK_ACCESS: EVENTS, CONNECT: EVENTS, INFORM: EVENTS, NOTIFY: EVENTS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -79,11 +80,21 @@ class DeadLetters:
     def __init__(self, redis: Redis, limit: int = 10_000, max_bytes: int = MAX_BYTES) -> None:
         self.redis = redis
         self._limit, self._max_bytes = limit, max_bytes
+        self._summaries: dict[str, DeadLetter] = {}
 
     def all(self) -> list[DeadLetter]:
         """All letters, the oldest first."""
         found = [LETTER.decode(raw) for raw in self.redis.hvals(keys.DEAD_LETTERS)]
         return sorted(found, key=lambda letter: letter.at)
+
+    def summaries(self) -> list[DeadLetter]:
+        """All letters without their items, which can have many megabytes; each is read once by this object."""
+        names = [decode(name) for name in self.redis.hkeys(keys.DEAD_LETTERS)]
+        for name in names:
+            if name not in self._summaries and (raw := self.redis.hget(keys.DEAD_LETTERS, name)):
+                self._summaries[name] = replace(LETTER.decode(raw), item="", fields={})
+        self._summaries = {name: self._summaries[name] for name in names if name in self._summaries}
+        return sorted(self._summaries.values(), key=lambda letter: letter.at)
 
     def bury(self, lease: Lease, letter: DeadLetter, failed: CommandFailed | None) -> None:
         """Move the head of a ticket's list to the dead letters; `failed` enters the mailbox, once per letter."""

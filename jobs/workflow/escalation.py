@@ -19,9 +19,9 @@ def escalate(
     loop: Loop, kind: EscalationClass, reason: str, at: float, *commands: Command, question: str = ""
 ) -> Decision:
     """Stop the loop and ask a person; the comment lists the attempts, or puts the agent's `question`."""
-    escalation = Escalation(kind=kind, at=at, question=question)
+    escalation = Escalation(kind=kind, at=at, since=at, question=question)
     loop = replace(loop, stage=Stage.NEEDS_HUMAN, reason=reason, escalation=escalation)
-    comment = PostComment(body=escalation_message(loop))
+    comment = PostComment(body=escalation_message(loop), escalates=True)
     return Decision(loop, (*commands, comment, SetNeedsHuman(needed=True), MoveTicket(column="needs_human")))
 
 
@@ -69,16 +69,17 @@ def on_ticket_reacted(loop: Loop, event: TicketReacted) -> Decision:
 
 
 def on_escalation_unanswered(loop: Loop, event: EscalationUnanswered, policy: ServicePolicy) -> Decision:
-    """Raise the escalation again; after `MAX_RAISED` times move the ticket to triage."""
+    """Raise the escalation again; after `MAX_RAISED` times move the ticket to triage. Where several tickets have its
+    cause, or the team has no such column, the triage inbox shows the cause in one ticket instead."""
     if loop.stage is not Stage.NEEDS_HUMAN or event.generation != loop.generation:
         return Decision(loop)
     if not loop.escalation or loop.escalation.acknowledged:
         return Decision(loop)
     raised = loop.escalation.raised + 1
-    loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at))
+    team = policy.teams.get(loop.ticket.team)
+    listed = raised > MAX_RAISED and (event.shared or team is None or "triage" not in team.columns)
+    loop = replace(loop, escalation=replace(loop.escalation, raised=raised, at=event.at, listed=listed))
     if raised <= MAX_RAISED:
         return Decision(loop, (PostComment(body=reminder_message(loop)),))
-    team = policy.teams.get(loop.ticket.team)
-    has_triage = team is not None and "triage" in team.columns
-    triage = (MoveTicket(column="triage"),) if has_triage else ()
+    triage = () if listed else (MoveTicket(column="triage"),)
     return Decision(loop, (PostComment(body=triage_message(loop)), *triage))

@@ -14,6 +14,7 @@ from jobs.config.environment import configure_clients, find_problems, find_warni
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from service.doctor import probes
+from service.doctor.notifications import probe_notifications
 from service.doctor.report import find_exit_code, render_json, render_line, render_summary
 from service.doctor.workflows import probe_workflow
 
@@ -21,10 +22,16 @@ Probe = Callable[[], Iterable[Finding]]
 
 
 def run_doctor(
-    environ: Mapping[str, str], env_file: Path | None, out: TextIO, *, as_json: bool = False, strict: bool = False
+    environ: Mapping[str, str],
+    env_file: Path | None,
+    out: TextIO,
+    *,
+    as_json: bool = False,
+    strict: bool = False,
+    notify: bool = False,
 ) -> int:
     """Print one line per finding and a summary, or JSON; returns 0 or 1. Settings that cannot be used end with 2, as in
-    every command."""
+    every command. `notify` sends a test to each notification target."""
     if as_json and (sentences := find_problems("up", environ)):
         out.write(f"{render_json([found_problem('Settings', sentence) for sentence in sentences])}\n")
         return 2
@@ -33,7 +40,7 @@ def run_doctor(
     secrets = settings.secret_values() | get_outbound().secret_values()
     logging.configure("doctor", secrets, None)
     findings = []
-    for finding in diagnose(settings, find_warnings(settings, env_file)):
+    for finding in diagnose(settings, find_warnings(settings, env_file), notify=notify):
         findings.append(_hide(finding, secrets))
         if not as_json:
             out.write(f"{render_line(findings[-1])}\n")
@@ -42,13 +49,13 @@ def run_doctor(
     return find_exit_code(findings, strict=strict)
 
 
-def diagnose(settings: Settings, warnings: Iterable[str] = ()) -> Iterator[Finding]:
+def diagnose(settings: Settings, warnings: Iterable[str] = (), *, notify: bool = False) -> Iterator[Finding]:
     """Run all probes."""
-    for subject, probe in list_probes(settings, warnings).items():
+    for subject, probe in list_probes(settings, warnings, notify=notify).items():
         yield from run_probe(subject, probe)
 
 
-def list_probes(settings: Settings, warnings: Iterable[str] = ()) -> dict[str, Probe]:
+def list_probes(settings: Settings, warnings: Iterable[str] = (), *, notify: bool = False) -> dict[str, Probe]:
     """The probes in their order. The providers' come before the clock, which their responses are compared with."""
     return {
         "Settings": partial(probes.probe_settings, settings, warnings),
@@ -61,6 +68,7 @@ def list_probes(settings: Settings, warnings: Iterable[str] = ()) -> dict[str, P
         "Model": partial(probes.probe_models, settings),
         "Clock": partial(probes.probe_clocks, settings),
         "Environments": partial(probes.probe_environments, settings),
+        "Notifications": partial(probe_notifications, settings, send_test=notify),
         "Dashboard": partial(probes.probe_dashboard, settings),
         "Addresses": partial(probes.probe_addresses, settings),
     }

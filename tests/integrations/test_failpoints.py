@@ -104,6 +104,7 @@ def test_failpoints_are_called_by_boundary_modules_only() -> None:
         "integrations/git/base_trees.py",
         "integrations/git/layers.py",
         "integrations/git/repository.py",
+        "integrations/notifications.py",
         "integrations/sandbox/session.py",
         "integrations/trackers/linear/client.py",
         "jobs/inbox/journal.py",

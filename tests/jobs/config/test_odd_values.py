@@ -15,6 +15,7 @@ from integrations.explain import CONTROLS
 from integrations.settings import find_bounds, is_secret, split_address
 from jobs.config.environment import find_problems, parse_settings
 from jobs.config.field_types import Team
+from jobs.config.informing import TeamDigest, TeamTargets
 from jobs.config.settings import Settings, list_fields
 from tests.jobs.config.test_settings import ENOUGH, create_rsa_key
 
@@ -177,6 +178,8 @@ def assert_works(name: str, value: Any) -> None:
         case Path():
             assert value.is_absolute()
             os.fsencode(value)
+        case dict() if name in ("LOOPLINE_NOTIFY", "LOOPLINE_DIGEST"):
+            assert all(isinstance(team, TeamTargets | TeamDigest) for team in value.values())
         case dict():
             assert all(isinstance(team, Team) and len(set(team.columns.names())) >= 4 for team in value.values())
         case tuple():

@@ -56,6 +56,7 @@ from jobs.loop.upstream_state import UpstreamState
 from jobs.loop.wait_state import Part, WaitState
 from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.messages.verdict import VISIBLE_WORDS
+from tests.jobs.messages import informing_messages
 from tests.loops import changed, loop_with
 
 MODULES = [import_module(f"{messages.__name__}.{found.name}") for found in pkgutil.iter_modules(messages.__path__)]
@@ -394,7 +395,10 @@ SHOWN = {
         m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES), QUESTION)
     ],
     "reminder_message": [m.reminder_message(STUCK)],
-    "triage_message": [m.triage_message(STUCK)],
+    "triage_message": [
+        m.triage_message(STUCK),
+        m.triage_message(replace(STUCK, escalation=Escalation(kind="judgement", at=1.0, listed=True))),
+    ],
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
     "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
     "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
@@ -660,6 +664,9 @@ SHOWN = {
 }
 
 
+SHOWN |= informing_messages.SHOWN
+
+
 def test_messages_match_the_snapshot() -> None:
     own = Own("ENG-1", ("https://linear.test", "https://github.test/acme/shop", "https://loopline.acme.test"))
     sent = {name: [sanitize_markdown(text, own) for text in shown] for name, shown in SHOWN.items()}
@@ -723,6 +730,7 @@ LARGE = {
     "finding_body", "memory_body",
 }  # fmt: skip
 """Messages that are read on the code host, or that list all criteria or commands for a person to decide about."""
+LARGE |= informing_messages.LARGE
 
 
 def visible(text: str) -> str:

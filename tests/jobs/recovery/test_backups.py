@@ -310,7 +310,7 @@ def test_clock_forgets_an_older_redis_before_it_wakes_anything(redis: Redis, set
     run_clock(settings, redis, stop)  # type: ignore[arg-type]
 
     jobs = [job.func_name for name in (queues.EVENTS, queues.AGENTS) for job in queues.open_queue(redis, name).jobs]
-    assert set(jobs) == {queues.SWEEP, queues.REDELIVER}
+    assert set(jobs) == {queues.SWEEP, queues.REDELIVER, queues.INFORM}
 
 
 class _StopAfter:

@@ -18,7 +18,7 @@ from jobs.recovery.polling import escalation_event, reaction_events
 from jobs.runtime import keys
 from jobs.sweep import sweep
 from tests.jobs.board import Board
-from tests.jobs.story import BUG
+from tests.jobs.story import BUG, FEATURE
 from tests.loops import loop_with
 
 HOUR = 3600.0
@@ -97,11 +97,11 @@ Called = Callable[..., list[Event]]
 def called(board: Board) -> Called:
     """Sweep a board with an escalation `hours` ago; returns the events found."""
 
-    def called(hours: float = 5.0, column: str = "Needs Human") -> list[Event]:
+    def called(hours: float = 5.0, column: str = "Needs Human", **changes: Any) -> list[Event]:
         board.ana.drag(BUG, column)
         ticket = board.world.tracker.fetch(board.ticket_id(BUG))
         at = time.time() - hours * HOUR
-        loop = waiting(ticket, started_at=at, escalation=Escalation(kind="spinning", at=at))
+        loop = waiting(ticket, started_at=at, escalation=Escalation(kind="spinning", at=at), **changes)
         board.world.redis.set(keys.loop(ticket.id), LOOP.encode(loop))
         board.world.redis.sadd(keys.LOOPS, ticket.id)
         for _ in range(2):
@@ -162,3 +162,15 @@ def test_ticket_goes_to_triage_where_there_is_such_a_column(
     board.drive(BUG)
     assert board.ana.board()[BUG]["column"] == column
     assert board.world.store.list_commands(t, "outer") == [] and board.world.store.next_event(t) is None
+
+
+@pytest.mark.parametrize(("reason", "shared"), [("the disk is full", True), ("no free port", False)])
+def test_sweep_reports_whether_another_ticket_waits_for_the_same_cause(
+    board: Board, called: Called, reason: str, shared: bool
+) -> None:
+    ticket = board.world.tracker.fetch(board.ticket_id(FEATURE))
+    other = waiting(ticket, reason=reason, escalation=Escalation(kind="spinning", at=time.time()))
+    board.world.redis.set(keys.loop(ticket.id), LOOP.encode(other))
+    board.world.redis.sadd(keys.LOOPS, ticket.id)
+    (event,) = called(reason="the disk is full")
+    assert isinstance(event, EscalationUnanswered) and event.shared is shared

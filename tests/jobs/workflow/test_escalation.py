@@ -244,10 +244,19 @@ def test_escalation_without_an_answer_is_repeated_then_moved_to_triage(making: L
     assert loop.escalation == Escalation(kind="judgement", at=9.0, raised=4)
 
 
-def test_escalation_without_a_triage_column_leaves_the_ticket(making: Loop, policy: ServicePolicy) -> None:
+@pytest.mark.parametrize(("has_column", "shared"), [(False, False), (False, True), (True, True)])
+def test_escalation_is_listed_in_triage_without_a_column_or_with_a_shared_cause(
+    making: Loop, policy: ServicePolicy, has_column: bool, shared: bool
+) -> None:
+    columns = policy.teams["ENG"].columns | ({"triage": "Triage"} if has_column else {})
+    policy = replace(policy, teams={"ENG": replace(policy.teams["ENG"], columns=columns)})
     loop = called(making, escalation=Escalation(kind="judgement", at=1.0, raised=3))
 
-    assert kinds(decide(loop, unanswered(loop), policy).commands) == ["PostComment"]
+    decision = decide(loop, replace(unanswered(loop), shared=shared), policy)
+
+    assert kinds(decision.commands) == ["PostComment"]
+    assert "a ticket in triage lists this one" in comments(decision)
+    assert decision.loop.escalation and decision.loop.escalation.listed
 
 
 @pytest.mark.parametrize("event", [reacted(ANA), said("hm")])

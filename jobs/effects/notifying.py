@@ -1,0 +1,48 @@
+"""Queues notifications for a team's targets; `jobs.notify` sends them, so that no ticket waits for a target."""
+
+from __future__ import annotations
+
+from integrations.notifications import identify_target, name_target
+from jobs.config.informing import MessageKind
+from jobs.effects.world import World
+from jobs.loop.state import Loop
+from jobs.messages.notifications import escalation_body, escalation_title
+from jobs.runtime import queues
+from jobs.store.notifications import Notification, Notifications
+
+DEAD_AFTER = 3
+"""Failures in a row after which a target is reported."""
+
+
+def queue_notification(kind: MessageKind, notification: Notification, world: World) -> None:
+    """Queue it for each of the team's targets, idempotent by its id."""
+    urls, queue = world.settings.list_targets(notification.team, kind), Notifications(world.redis)
+    if [url for url in urls if queue.queue(identify_target(url), notification)]:
+        queues.wake(world.redis, queues.NOTIFY)
+
+
+def notify_of_escalation(loop: Loop, command_id: str, world: World) -> None:
+    """Queue the notification of an escalation that the ticket shows, idempotent by the command that raised it."""
+    title, body = escalation_title(loop), escalation_body(loop)
+    one = Notification(id=command_id, team=loop.ticket.team, title=title, body=body, at=world.now())
+    queue_notification("escalations", one, world)
+
+
+def has_queued_notifications(world: World) -> bool:
+    """Whether a notification waits for a target."""
+    queue = Notifications(world.redis)
+    return any(queue.has_any(identify_target(url)) for url in world.settings.list_notify_urls())
+
+
+def list_dead_targets(world: World) -> list[tuple[str, str, str, str]]:
+    """Id, team, scheme and error of each target that failed `DEAD_AFTER` times in a row; of a target of several teams
+    the first one."""
+    queue, found = Notifications(world.redis), dict[str, tuple[str, str, str, str]]()
+    for team, targets in world.settings.notify.items():
+        for one in (*targets.escalations, *targets.digest):
+            url = one.get_secret_value()
+            target = identify_target(url)
+            known = queue.read_backoff(target)
+            if known.failures >= DEAD_AFTER:
+                found.setdefault(target, (target, team, name_target(url), known.reason))
+    return list(found.values())
