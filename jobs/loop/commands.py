@@ -27,6 +27,9 @@ from integrations.values import (
     value,
 )
 from jobs.loop.automation_state import TriageTask
+from jobs.loop.call_commands import AnswerCaller as AnswerCaller
+from jobs.loop.call_commands import CallAnswer as CallAnswer
+from jobs.loop.call_commands import RelayComment as RelayComment
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush
@@ -329,13 +332,13 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines,
+    | CreateTicket | ClaimPaths | CountMergedLines | RelayComment | AnswerCaller,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, AnswerCaller)
 
 
 def lane_of(command: Command) -> Lane:
