@@ -75,7 +75,7 @@ def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> d
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
     web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; egress: the
-    password of the upstream proxy; dashboard: its password and OpenID Connect secret; clock: none. `up` sees
+    password of the upstream proxy; dashboard: its password and OpenID Connect secret; clock, mcp: none. `up` sees
     everything, because it starts the others."""
     visible = {name for name, field in list_fields().items() if role == "up" or is_visible(field, role)}
     seen = visible | _SYSTEM_VARIABLES
@@ -112,7 +112,8 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
 
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     """Files, folders and addresses that the process cannot work with."""
-    yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
+    reads_home = role in ("web", "dashboard", "mcp")  # Redis can be elsewhere
+    yield from find_home_problems(settings.home, to_write=not reads_home)
     if role in ("agent", "up"):
         yield from find_sandbox_problems(settings)
         yield from find_image_problems(settings)
@@ -124,6 +125,8 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
         yield from find_address_problems("LOOPLINE_WEB_BIND", settings.web_bind)
     if role in ("dashboard", "up"):
         yield from find_address_problems("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)
+    if role in ("mcp", "up") and settings.mcp_bind:
+        yield from find_address_problems("LOOPLINE_MCP_BIND", settings.mcp_bind)
     yield from find_equal_addresses(settings)
     yield from find_authority_problems(settings)
 
