@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected, Unavailable
@@ -70,14 +71,14 @@ def _run(given: argparse.Namespace) -> int:
             return _login(given.env_file)
         case "registries":
             return _registries()
-        case "status":
-            return _status(given.env_file, given.json)
-        case "reclaim":
-            return _reclaim(given)
+        case "status" | "reclaim":
+            return _operate(given)
         case "environments":
             return _environments(given)
         case "workflow":
             return _workflow(given)
+        case "automations":
+            return _automations(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, *tokens.add_parsers(commands)):
+    for command in (*shown, *_add_automation_parsers(commands), *tokens.add_parsers(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -143,6 +144,20 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_automation_parsers(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
+    automations = commands.add_parser("automations", help="list automations, run one now, or show their history")
+    parts = automations.add_subparsers(dest="part")
+    listing = parts.add_parser("list", help="list them with their next start, and declarations that cannot be used")
+    listing.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
+    request = parts.add_parser("run", help="start a run now")
+    request.add_argument("repository", metavar="OWNER/NAME")
+    request.add_argument("name", help="the automation")
+    history = parts.add_parser("history", help="list the runs that have ended, with their results and costs")
+    history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
+    history.add_argument("name", nargs="?", default="", help="only this automation")
+    return automations, listing, request, history
 
 
 def _up(env_file: Path | None, verbose: bool) -> int:
@@ -280,30 +295,38 @@ def _workflow(given: argparse.Namespace) -> int:
     return 0
 
 
-def _status(env_file: Path | None, as_json: bool) -> int:
+def _automations(given: argparse.Namespace) -> int:
     from redis.exceptions import RedisError
 
+    from jobs.runtime.audit import AuditJournal
     from jobs.runtime.connection import connect
-    from service.operator import show_status
+    from service import automations
 
-    settings = load("dashboard", read_environment(env_file))
+    settings = load("dashboard", read_environment(given.env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            return show_status(settings, redis, sys.stdout, as_json=as_json)
+            if given.part == "run":
+                audit = AuditJournal(settings.home, redis)
+                return automations.request_run(redis, sys.stdout, given.repository, given.name, audit)
+            if given.part == "history":
+                return automations.show_history(redis, sys.stdout, given.repository, given.name)
+            return automations.list_automations(redis, sys.stdout, getattr(given, "repository", ""))
         except RedisError as error:
             return _report_redis_error(error)
 
 
-def _reclaim(given: argparse.Namespace) -> int:
+def _operate(given: argparse.Namespace) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import reclaim_run_folders
+    from service.operator import reclaim_run_folders, show_status
 
-    settings = load("clock", read_environment(given.env_file))
+    settings = load("clock" if given.command == "reclaim" else "dashboard", read_environment(given.env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            return reclaim_run_folders(settings, redis, sys.stdout, given.ticket)
+            if given.command == "reclaim":
+                return reclaim_run_folders(settings, redis, sys.stdout, given.ticket)
+            return show_status(settings, redis, sys.stdout, as_json=given.json)
         except RedisError as error:
             return _report_redis_error(error)
 

@@ -108,6 +108,9 @@ class Settings(SettingsModel):
     "done": "Done", "needs_human": "Needs Human"}}}; columns left out have these names, and "done": null leaves merged
     tickets to the team. Several repositories: "repositories": {"acme/shop": {"default": true}, "acme/web":
     {"labels": ["web"], "projects": ["Website"]}}, or a list of names."""
+    automations: OptionalFile = setting("LOOPLINE_AUTOMATIONS", "")
+    """Folder with automations for all repositories, as <name>.md; empty means `automations` in LOOPLINE_HOME.
+    A repository's own automation of the same name replaces one of them; `enabled: false` turns it off."""
     starters: Approvers = setting("LOOPLINE_STARTERS", "")
     """E-mail addresses of the people with permission to start, stop and steer work, comma separated.
     Empty means every member of the workspace who is not a guest; LOOPLINE_APPROVERS have it too. Apps and integrations

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from integrations.events import TicketCommented
 from jobs.effects.people import with_login
-from jobs.effects.sessions import derive_id
 from jobs.effects.world import World
+from jobs.loop.derived_ids import derive_id
 from jobs.store.members import Membership
 
 

@@ -33,12 +33,12 @@ from jobs.effects.gather import check_repository, read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.new_tickets import create_ticket
-from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.upstream import find_fork, merge_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
+from jobs.loop.derived_ids import derive_id
 from jobs.loop.policy import POLICY
 from jobs.loop.state import Loop
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines

@@ -12,10 +12,12 @@ from typing import Literal
 from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
+    "items",
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
     "plan", "attempts", "claim", "comment", "checks", "review", "commits",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
+    "items": "anyone: logs, issues, pull requests, commits, tickets, advisories",
     "ticket": "anyone with access to the ticket",
     "context": "anyone with access to the board",
     "comments": "people with permission to control Loopline, before the work began",
@@ -35,7 +37,7 @@ AUTHORS: dict[Source, str] = {
     "review": "people with write access to the repository",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
-    {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}
+    {"items", "ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}
 )
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 

@@ -27,7 +27,7 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
-INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge"}
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
