@@ -53,13 +53,19 @@ class Call:
 class Calls:
     """Rights and effects of the people that use one server."""
 
-    def __init__(self, redis: Redis, answer_seconds: float = ANSWER_SECONDS) -> None:
-        self._redis, self._store, self._answer_seconds = redis, Store(redis), answer_seconds
+    def __init__(
+        self, redis: Redis, rights_seconds: float = RIGHTS_SECONDS, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._redis, self._store = redis, Store(redis)
+        self._rights_seconds, self._answer_seconds = rights_seconds, answer_seconds
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._effects = RateLimitItemPerMinute(EFFECTS)
 
-    async def find_rights(self, token: AccessToken) -> tuple[Person, Membership]:
-        """The person of the token. Raises `ToolError` without an active account on the board."""
+    async def find_rights(self, token: AccessToken, *, fresh: bool = False) -> tuple[Person, Membership]:
+        """The person of the token, some minutes old at most, or `fresh`. Raises `ToolError` without an active account
+        on the board."""
+        if fresh:
+            await in_thread(lambda: self._redis.delete(keys.member(token.email)))
 
         def look_up() -> Membership | None:
             found = find_member(self._redis, token.email)
@@ -67,7 +73,7 @@ class Calls:
                 queues.wake(self._redis, queues.LOOK_UP_MEMBER, token.email)
             return found
 
-        found = await _poll(lambda: in_thread(look_up), RIGHTS_SECONDS)
+        found = await _poll(lambda: in_thread(look_up), self._rights_seconds)
         if found is None:
             raise ToolError("No worker has looked up your rights on the board yet: retry in a minute.")
         if found.problem:
@@ -81,25 +87,21 @@ class Calls:
 
     async def send(self, token: AccessToken, loop: Loop, call: Call) -> CallAnswer | None:
         """Deliver the request once, and wait for the decision; None if that takes longer. Raises `ToolError`."""
-        if not self._limiter.hit(self._effects, token.id):
-            raise ToolError(f"More than {EFFECTS} requests with an effect in a minute: wait a minute.")
+        self.count_effect(token)
         event_id = await in_thread(lambda: self._deliver(token, loop, call))
         answer = await _poll(lambda: in_thread(lambda: find_answer(self._redis, event_id)), self._answer_seconds)
         if answer and answer.refusal:
             raise ToolError(answer.refusal)
         return answer
 
+    def count_effect(self, token: AccessToken) -> None:
+        """Count a request with an effect. Raises `ToolError` for one too many."""
+        if not self._limiter.hit(self._effects, token.id):
+            raise ToolError(f"More than {EFFECTS} requests with an effect in a minute: wait a minute.")
+
     def _deliver(self, token: AccessToken, loop: Loop, call: Call) -> str:
         """The id of the request's event, which is in the mailbox or was decided."""
-        arguments = [loop.ticket.id, call.command, call.text]
-        try:
-            if call.key:
-                event_id = claim_call(self._redis, token.email, call.key, arguments)
-            else:
-                name = repr([call.request, *arguments])
-                event_id = claim_call(self._redis, token.id, name, arguments, seconds=REQUEST_SECONDS)
-        except KeyReused:
-            raise ToolError("This idempotency_key belongs to another request: choose a new one.") from None
+        event_id = claim(self._redis, token, [loop.ticket.id, call.command, call.text], call.key, call.request)
         event = TicketCommented(
             event_id=event_id,
             ticket_id=loop.ticket.id,
@@ -115,6 +117,17 @@ class Calls:
             raise ToolError(f"Too much waits for a decision about {loop.identifier}: retry in a minute.")
         queues.wake_ticket(self._redis, loop.ticket.id)
         return event_id
+
+
+def claim(redis: Redis, token: AccessToken, arguments: list[str], key: str, request: str) -> str:
+    """The event id of a request, the same for its retries: with the person's `key` for a day, without one with the id
+    of the JSON-RPC `request` for some minutes. Raises `ToolError` for a key of another request."""
+    try:
+        if key:
+            return claim_call(redis, token.email, key, arguments)
+        return claim_call(redis, token.id, repr([request, *arguments]), arguments, seconds=REQUEST_SECONDS)
+    except KeyReused:
+        raise ToolError("This idempotency_key belongs to another request: choose a new one.") from None
 
 
 async def in_thread(read: Callable[[], T]) -> T:

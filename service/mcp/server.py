@@ -21,6 +21,7 @@ from integrations.settings import split_address
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.connection import connect
+from service.mcp.automations import AutomationTools
 from service.mcp.calls import Calls
 from service.mcp.connections import DeadlineProtocol
 from service.mcp.gate import PATH, Gate
@@ -76,7 +77,8 @@ def configure_server(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
 def build_app(settings: Settings, redis: Redis, calls: Calls | None = None) -> ASGIApp:
     """The ASGI application. It does not connect to Redis yet."""
     server = MCPServer("loopline", title="Loopline", instructions=INSTRUCTIONS, version=VERSION, subscriptions=False)
-    _add_tools(server, Tools(settings, redis, calls or Calls(redis)))
+    calls = calls or Calls(redis)
+    _add_tools(server, Tools(settings, redis, calls), AutomationTools(settings, redis, calls))
     hosts = {"localhost", "127.0.0.1", "[::1]", settings.mcp_bind.rpartition(":")[0], _name_host(settings.mcp_url)}
     security = TransportSecuritySettings(allowed_hosts=[form for host in hosts - {""} for form in (host, f"{host}:*")])
     app = server.streamable_http_app(
@@ -89,13 +91,15 @@ def build_app(settings: Settings, redis: Redis, calls: Calls | None = None) -> A
     return Gate(app, redis)
 
 
-def _add_tools(server: MCPServer[Any], tools: Tools) -> None:
+def _add_tools(server: MCPServer[Any], tools: Tools, automations: AutomationTools) -> None:
     listed: tuple[tuple[Callable[..., Any], str, ToolAnnotations], ...] = (
         (tools.list_loops, "List loops", READ),
         (tools.explain_loop, "Explain a loop", READ),
         (tools.read_evidence, "Read evidence", READ),
         (tools.read_journal, "Read the journal of a loop", READ),
         (tools.read_service_status, "Read the service's status", READ),
+        (automations.list_automations, "List automations", READ),
+        (automations.run_automation, "Run an automation", ADD),
         (tools.comment, "Comment on a ticket", ADD),
         (tools.answer_question, "Answer a loop's question", ADD),
         (tools.stop_loop, "Stop a loop", CHANGE_ONCE),

@@ -68,7 +68,7 @@ class Tools:
         page: Annotated[int, Field(ge=1, le=1_000)] = 1,
     ) -> results.LoopPage:
         """List the loops, one per ticket: those that wait for a person first, then by latest activity."""
-        _, rights = await self._calls.find_rights(_token_of(ctx))
+        _, rights = await self._calls.find_rights(token_of(ctx))
         groups: dict[str, Group] = {"a person": "needs_you", "Loopline": "working", "nothing": "finished"}
 
         def keep(loop: Loop) -> bool:
@@ -115,7 +115,7 @@ class Tools:
 
     async def read_service_status(self, ctx: Context[Any, Any]) -> results.ServiceStatus:
         """Read whether Loopline is frozen, its notices, and how many loops wait for a person."""
-        person, rights = await self._calls.find_rights(_token_of(ctx))
+        person, rights = await self._calls.find_rights(token_of(ctx))
 
         def read() -> results.ServiceStatus:
             freeze = find_freeze(self._redis, self._settings.home)
@@ -210,7 +210,7 @@ class Tools:
         loop = await self._find(ctx, identifier)
         check(loop)
         call = Call(command=command, text=text, key=key, request=ctx.request_id)
-        answer = await self._calls.send(_token_of(ctx), loop, call)
+        answer = await self._calls.send(token_of(ctx), loop, call)
         return results.write_receipt(loop.identifier, answer)
 
     async def _read(self, ctx: Context[Any, Any], identifier: str) -> tuple[Loop, ShownTicket]:
@@ -221,7 +221,7 @@ class Tools:
         return loop, shown
 
     async def _find(self, ctx: Context[Any, Any], identifier: str) -> Loop:
-        _, rights = await self._calls.find_rights(_token_of(ctx))
+        _, rights = await self._calls.find_rights(token_of(ctx))
         loop = await in_thread(lambda: self._reader.find(identifier.strip().upper()))
         if loop is None or not _can_read(rights, loop):
             raise _not_found(identifier)
@@ -261,7 +261,8 @@ def _is_at(commit: str) -> Callable[[Loop], None]:
     return check
 
 
-def _token_of(ctx: Context[Any, Any]) -> AccessToken:
+def token_of(ctx: Context[Any, Any]) -> AccessToken:
+    """The token of the request, from the gate."""
     request = ctx.request_context.request
     token = request.state.token if request else None
     assert isinstance(token, AccessToken)

@@ -21,7 +21,7 @@ from redis import Redis
 from rq.job import Job
 
 from jobs.config.settings import Settings
-from jobs.runtime.queues import EVENTS, FIRST, open_queue
+from jobs.runtime.queues import AUTOMATE, EVENTS, FIRST, open_queue
 from jobs.store.access_tokens import AccessTokens
 from service.mcp.calls import Calls
 from service.mcp.connections import DeadlineProtocol
@@ -97,7 +97,7 @@ async def open_client(url: str, token: str) -> AsyncIterator[Client]:
 
 @contextmanager
 def working(redis: Redis) -> Iterator[None]:
-    """A worker's jobs in a thread."""
+    """A worker's jobs in a thread, without those of automations."""
     stop, queues = threading.Event(), [open_queue(redis, name) for name in (FIRST, EVENTS)]
 
     def work() -> None:
@@ -105,7 +105,8 @@ def working(redis: Redis) -> Iterator[None]:
             for queue in queues:
                 while queue.count:
                     job = Job.fetch(str(queue.pop_job_id()), connection=redis, serializer="json")
-                    job.func(*job.args)
+                    if job.func_name != AUTOMATE:
+                        job.func(*job.args)
 
     thread = threading.Thread(target=work, name="worker")
     thread.start()
@@ -117,10 +118,10 @@ def working(redis: Redis) -> Iterator[None]:
 
 
 @contextmanager
-def serving(settings: Settings, redis: Redis, answer_seconds: float = 20.0) -> Iterator[int]:
-    """The application under uvicorn in a thread; yields its port."""
+def serving(settings: Settings, redis: Redis, patience: float = 20.0) -> Iterator[int]:
+    """The application under uvicorn in a thread; yields its port. `patience` is how long it waits for a worker."""
     port = free_port()
-    config = configure_server(build_app(settings, redis, Calls(redis, answer_seconds)), "127.0.0.1", port)
+    config = configure_server(build_app(settings, redis, Calls(redis, patience, patience)), "127.0.0.1", port)
     config.http = QuickProtocol
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="mcp")

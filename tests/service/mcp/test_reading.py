@@ -16,8 +16,8 @@ from jobs.config.settings import Settings
 from jobs.loop.state import Stage
 from jobs.runtime.audit import AuditJournal
 from jobs.store.access_tokens import AccessTokens
+from jobs.store.mailboxes import MAILBOX_LIMIT
 from jobs.store.members import Membership, store_member
-from jobs.store.tickets import MAILBOX_LIMIT
 from service.mcp.calls import EFFECTS
 from tests.loops import changed
 from tests.service.dashboard.story import CONTRACT, EVIDENCE, VERDICT, Story, a_loop, fill
@@ -60,7 +60,9 @@ def test_tools_have_annotations_and_output_schemas(client: Client) -> None:
 
     hints = {name: tool.annotations for name, tool in tools.items()}
     reading = {name for name, hint in hints.items() if hint.read_only_hint}
-    assert reading == {"list_loops", "explain_loop", "read_evidence", "read_journal", "read_service_status"}
+    assert reading == {"list_loops", "explain_loop", "read_evidence", "read_journal", "read_service_status"} | {
+        "list_automations"
+    }
     assert {name for name, hint in hints.items() if hint.destructive_hint} == {
         *("stop_loop", "approve_loop", "merge_loop", "accept_changes", "run_command"),
     }
@@ -207,9 +209,18 @@ def test_wrong_arguments_are_named(client: Client, tool: str, given: dict[str, A
     assert f"\n{named}\n" in client.read(tool, **given)
 
 
+def test_rights_that_no_worker_has_looked_up_are_reported(settings: Settings, redis: Redis) -> None:
+    with serving(settings, redis, patience=0.0) as port:
+        client = Client(port, redis)
+        redis.delete(f"member:{ANA}")
+        assert client.read("list_loops").endswith(
+            "No worker has looked up your rights on the board yet: retry in a minute."
+        )
+
+
 def test_effects_of_a_token_are_limited_more_than_reading(settings: Settings, redis: Redis) -> None:
     Story(redis).remember(a_loop(12))
-    with serving(settings, redis, answer_seconds=0.0) as port:
+    with serving(settings, redis, patience=0.0) as port:
         client = Client(port, redis)
         given = {"identifier": "ENG-12", "text": "Faster, please."}
         results = [client.read("comment", **given, idempotency_key=str(number)) for number in range(EFFECTS + 1)]
@@ -222,7 +233,7 @@ def test_effects_of_a_token_are_limited_more_than_reading(settings: Settings, re
 
 def test_idempotency_key_belongs_to_one_request(settings: Settings, redis: Redis) -> None:
     Story(redis).remember(a_loop(12))
-    with serving(settings, redis, answer_seconds=0.0) as port:
+    with serving(settings, redis, patience=0.0) as port:
         client = Client(port, redis)
         first = client.read("comment", identifier="ENG-12", text="Faster, please.", idempotency_key="k")
         same = client.read("comment", identifier="ENG-12", text="Faster, please.", idempotency_key="k")
@@ -235,7 +246,7 @@ def test_idempotency_key_belongs_to_one_request(settings: Settings, redis: Redis
 def test_full_mailbox_is_reported(settings: Settings, redis: Redis) -> None:
     Story(redis).remember(a_loop(12))
     redis.rpush("mailbox:ticket-12", *["{}"] * MAILBOX_LIMIT)
-    with serving(settings, redis, answer_seconds=0.0) as port:
+    with serving(settings, redis, patience=0.0) as port:
         refused = Client(port, redis).read("stop_loop", identifier="ENG-12")
 
     assert "Too much waits for a decision about ENG-12: retry in a minute." in refused
