@@ -20,7 +20,7 @@ from integrations.errors import Rejected
 from integrations.explain import explain, format_sentence, show_name
 from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
-from integrations.settings import Process, SettingsModel, is_loopback, is_visible
+from integrations.settings import Process, SettingsModel, is_loopback, is_visible, split_address
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
 from jobs.config.places import (
     CERTIFICATE_FILES,
@@ -175,6 +175,9 @@ def find_warnings(settings: Settings, env_file: Path | None) -> Iterator[str]:
     for name, path in settings.secret_files().items():
         if path.stat().st_mode & stat.S_IROTH:
             yield f"{name} is the path of a file that every user of this host can read; run chmod 600 on it."
+    is_public = bool(settings.mcp_bind) and not is_loopback(split_address(settings.mcp_bind)[0])
+    if is_public and not settings.mcp_url.startswith("https://"):
+        yield "LOOPLINE_MCP_BIND accepts other hosts without TLS; use a proxy, and set LOOPLINE_MCP_URL to its URL."
     url = urlsplit(settings.redis_url.get_secret_value())
     if url.scheme == "redis" and not url.password and not is_loopback(url.hostname or ""):
         yield "REDIS_URL has neither TLS nor a password; use it in a private network only."

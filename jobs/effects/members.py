@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.events import TicketCommented
+from integrations.server_time import server_clock
+from integrations.values import TicketId
 from jobs.effects.people import with_login
 from jobs.effects.world import World
+from jobs.loop.commands import RelayComment
 from jobs.loop.derived_ids import derive_id
 from jobs.store.members import Membership
 
@@ -30,6 +33,12 @@ def read_call(event: TicketCommented, world: World) -> TicketCommented:
         return replace(event, author=None)
     if event.command == "approve" and author.may_steer:
         author = with_login(author, loop.workspace.repository, world)
-    us, comment_id = world.tracker.viewer(), derive_id(event.ticket_id, event.event_id)
-    names = tuple(filter(None, (us.name, us.handle, us.id)))
-    return replace(event, author=author, comment_id=comment_id, written_at=event.at, names=names)
+    at = min(server_clock(world.settings.tracker).convert(event.written_at), world.now())  # as that of other comments
+    comment_id = derive_id(event.ticket_id, event.event_id)
+    return replace(event, author=author, comment_id=comment_id, at=at, written_at=at)
+
+
+def is_relaying(ticket_id: TicketId, comment_id: str, world: World) -> bool:
+    """Whether this comment of a person still has to be posted, so that it is not on the board yet."""
+    commands = world.store.list_commands(ticket_id, "outer")
+    return any(isinstance(one, RelayComment) and one.comment_id == comment_id for one in commands)

@@ -102,10 +102,12 @@ class Calls:
     def _deliver(self, token: AccessToken, loop: Loop, call: Call) -> str:
         """The id of the request's event, which is in the mailbox or was decided."""
         event_id = claim(self._redis, token, [loop.ticket.id, call.command, call.text], call.key, call.request)
+        at = time.time()
         event = TicketCommented(
             event_id=event_id,
             ticket_id=loop.ticket.id,
-            at=time.time(),
+            at=at,
+            written_at=at,
             comment_id="",
             body=call.text,
             author=Person(id="", email=token.email),

@@ -295,7 +295,7 @@ def write_receipt(identifier: str, answer: CallAnswer | None) -> Receipt:
         stage_before=before,
         stage=after,
         replies=_quote_all("Loopline", answer.replies),
-        note="It is on the ticket in your name." if answer.replies else "It is on the ticket, without a reply.",
+        note=f"Decided{'' if answer.replies else ' without a reply'}; the ticket shows the comment in your name.",
     )
 
 

@@ -40,7 +40,6 @@ INSTRUCTIONS = (
 READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 ADD = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
 CHANGE = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
-CHANGE_ONCE = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=True)
 
 
 def serve(settings: Settings) -> int:
@@ -66,6 +65,7 @@ def configure_server(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="error",  # not one line for each invalid request of a stranger
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -102,10 +102,10 @@ def _add_tools(server: MCPServer[Any], tools: Tools, automations: AutomationTool
         (automations.run_automation, "Run an automation", ADD),
         (tools.comment, "Comment on a ticket", ADD),
         (tools.answer_question, "Answer a loop's question", ADD),
-        (tools.stop_loop, "Stop a loop", CHANGE_ONCE),
-        (tools.approve_loop, "Approve a commit", CHANGE_ONCE),
-        (tools.merge_loop, "Merge a pull request", CHANGE_ONCE),
-        (tools.accept_changes, "Accept changes to tests and checks", CHANGE_ONCE),
+        (tools.stop_loop, "Stop a loop", CHANGE),
+        (tools.approve_loop, "Approve a commit", CHANGE),
+        (tools.merge_loop, "Merge a pull request", CHANGE),
+        (tools.accept_changes, "Accept changes to tests and checks", CHANGE),
         (tools.run_command, "Give another command", CHANGE),
     )
     for function, title, hints in listed:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import requests
 
 from integrations.events import TicketCommented
 from integrations.standins.linear.seed import stable_id
 from integrations.values import Person
 from jobs.access import look_up_member
-from jobs.loop.state import Stage
+from jobs.loop.state import Loop, Stage
 from jobs.store.calls import find_answer
 from jobs.store.members import find_member
+from jobs.sweep import sweep
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, hand_over, said
 
@@ -44,13 +47,32 @@ def fault(board: Board, operation: str, kind: str) -> None:
     assert requests.post(f"{board.urls['board']}/_faults", json=given, timeout=5).ok
 
 
+def call(board: Board, loop: Loop, **text: str) -> TicketCommented:
+    """The event of a request of Ana's client."""
+    author, at = Person(id="", email="ana@acme.test"), time.time()
+    known = {"event_id": "call:1", "ticket_id": loop.ticket.id, "comment_id": "", "through": "MCP"}
+    return TicketCommented(**known, at=at, written_at=at, author=author, **text)  # type: ignore[arg-type]
+
+
+def test_call_that_is_not_posted_yet_is_not_taken_for_a_deleted_comment(board: Board) -> None:
+    loop = hand_over(board, BUG)
+    board.world.store.deliver(call(board, loop, body="Please look at the rounding."))
+    fault(board, "commentCreate", "500")
+    board.drive(BUG)
+
+    sweep()
+    board.drive(BUG)
+    board.world.redis.delete(f"retry:{loop.ticket.id}")
+    after = board.drive(BUG)
+
+    assert after and [one.text for one in after.comments.guidance] == ["Please look at the rounding."]
+    assert [one.text for one in after.comments.pending] == ["Please look at the rounding."]
+    assert [one for one in said(board, BUG) if "through MCP" in one]
+
+
 def test_call_is_posted_and_answered_once_when_requests_to_the_board_fail(board: Board) -> None:
     loop = hand_over(board, BUG)
-    author = Person(id="", email="ana@acme.test")
-    event = TicketCommented(
-        event_id="call:1", ticket_id=loop.ticket.id, at=board.world.now(), comment_id="", author=author, through="MCP",
-        command="stop",
-    )  # fmt: skip
+    event = call(board, loop, command="stop")
     fault(board, "Member", "500")
     fault(board, "commentCreate", "lost_reply")
     board.world.store.deliver(event)
