@@ -34,11 +34,13 @@ from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
 from jobs.roles.maker import find_question, keep_checkpoint, run_maker
+from jobs.roles.matcher import run_matcher
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
 from jobs.roles.review_comments import find_answers, remove_answers
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
+from jobs.roles.triage import run_triage
 from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.disk import check_disk
@@ -47,7 +49,7 @@ from jobs.runtime.run_order import take_next
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
 from jobs.store.runs import RunConversation, stop_predicate
-from jobs.workflow.run import FREE
+from jobs.workflow.run import FREE, TREELESS
 
 GIVE_UP_AFTER = 3
 PLACE_SECONDS = 2.0
@@ -62,6 +64,8 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "judge": run_judge,
     "checker": run_checker,
     "answer": run_answer,
+    "triage": run_triage,
+    "matcher": run_matcher,
 }
 _log = structlog.get_logger(__name__)
 
@@ -163,7 +167,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
-    if run.world.tests_sandbox and run.spec.role != "judge":
+    if run.world.tests_sandbox and run.spec.role not in TREELESS:
         _check_sandbox(run)
     run.conversation.resume()
     return None

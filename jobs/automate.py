@@ -17,6 +17,7 @@ from integrations.events import CommandFailed
 from integrations.values import TicketId
 from jobs.effects.audit_records import name_error
 from jobs.effects.automations.context import AutomationContext
+from jobs.effects.automations.memory import read_memory
 from jobs.effects.automations.perform import perform_automation
 from jobs.effects.columns import load_columns
 from jobs.effects.world import World, current_world
@@ -56,10 +57,11 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
     def __init__(self, mailbox: TicketId, lease: Lease, world: World) -> None:
         self._store = AutomationStore(world.redis)
         super().__init__(mailbox, lease, world, self._store)
-        self._state = AutomationState(repository=repository_of(mailbox))
+        self._state, self._is_new = AutomationState(repository=repository_of(mailbox)), True
 
     def _load(self) -> None:
-        self._state = self._store.load(self._id) or AutomationState(repository=repository_of(self._id))
+        if found := self._store.load(self._id):
+            self._state, self._is_new = found, False
 
     def _identifier(self) -> str:
         return self._state.repository
@@ -80,6 +82,9 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
         self._store.complete_command(self._lease, self._id, posted, events)
 
     def _settle(self, event: AutomationEvent, raw: bytes) -> None:
+        if self._is_new and (restored := read_memory(self._state.repository, self._world)):
+            self._state = restored
+            _log.info("automations restored from the board", repository=restored.repository)
         now = replace(event, at=self._world.now())
         team = self._world.policy.team_of_repository(self._state.repository)
         decision = decide(replace(self._state, team=team), now, self._world.policy)

@@ -182,15 +182,14 @@ class _Driver(MailboxDriver[Event, Command]):
         seen = None if self._loop else self._restore_from_board(event)
         before = self._loop
         move = seen.move if seen else None
-        now = gather(event, self._world, move) if before or isinstance(event, _OPENING) else None
+        now = gather(event, self._world, move) if before or _is_opening(event) else None
         if now is None:
             self._store.commit(self._lease, self._id, raw, None, (), repeats)
             return
         if isinstance(now, TicketMoved) and now.ticket:
             refresh_if_renamed(now.ticket, self._world)
-        loop = before or Loop(
-            ticket=getattr(now, "ticket", None) or Ticket(id=self._id, identifier=Identifier(""), title="")
-        )
+        ticket = getattr(now, "ticket", None) or (seen.ticket if seen else None)
+        loop = before or Loop(ticket=ticket or Ticket(id=self._id, identifier=Identifier(""), title=""))
         decision = decide(loop, now, self._world.policy)
         self._world.audit.record(**describe_decision(loop, now, decision))
         is_new = before is None and decision.loop.stage is Stage.IDLE and not decision.commands
@@ -230,6 +229,11 @@ class _Driver(MailboxDriver[Event, Command]):
             reason=reason,
             put_aside=True,
         )
+
+
+def _is_opening(event: Event) -> bool:
+    """Whether the event counts for a ticket without a loop: a comment only if it can start an automation."""
+    return isinstance(event, _OPENING) or (isinstance(event, TicketCommented) and "/run" in event.body)
 
 
 def _command_failed(posted: Posted[Command], loop: Loop, error: Exception, at: float) -> CommandFailed:

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected, Unavailable
@@ -22,6 +21,7 @@ from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
 from service import tokens
+from service.automation_arguments import add_automations
 from service.dashboard.password import read_password
 from service.version import VERSION
 
@@ -71,8 +71,10 @@ def _run(given: argparse.Namespace) -> int:
             return _login(given.env_file)
         case "registries":
             return _registries()
-        case "status" | "reclaim":
-            return _operate(given)
+        case "status":
+            return _status(given.env_file, given.json)
+        case "reclaim":
+            return _reclaim(given)
         case "environments":
             return _environments(given)
         case "workflow":
@@ -124,9 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
     build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
     build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    reclaim = commands.add_parser(
-        "reclaim", help="remove the files of runs that have ended; their work is in the mirror"
-    )
+    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
     reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
     workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
     workflows = workflow.add_subparsers(dest="part", required=True)
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, *_add_automation_parsers(commands), *tokens.add_parsers(commands)):
+    for command in (*shown, *add_automations(commands), *tokens.add_parsers(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -144,20 +144,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
     return parser
-
-
-def _add_automation_parsers(commands: Any) -> tuple[argparse.ArgumentParser, ...]:
-    automations = commands.add_parser("automations", help="list automations, run one now, or show their history")
-    parts = automations.add_subparsers(dest="part")
-    listing = parts.add_parser("list", help="list them with their next start, and declarations that cannot be used")
-    listing.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
-    request = parts.add_parser("run", help="start a run now")
-    request.add_argument("repository", metavar="OWNER/NAME")
-    request.add_argument("name", help="the automation")
-    history = parts.add_parser("history", help="list the runs that have ended, with their results and costs")
-    history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
-    history.add_argument("name", nargs="?", default="", help="only this automation")
-    return automations, listing, request, history
 
 
 def _up(env_file: Path | None, verbose: bool) -> int:
@@ -300,8 +286,10 @@ def _automations(given: argparse.Namespace) -> int:
 
     from jobs.runtime.audit import AuditJournal
     from jobs.runtime.connection import connect
-    from service import automations
+    from service import automations, starters
 
+    if given.part == "add":
+        return starters.add_starter(given.name, Path.cwd(), sys.stdout, sys.stderr)
     settings = load("dashboard", read_environment(given.env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
@@ -315,18 +303,30 @@ def _automations(given: argparse.Namespace) -> int:
             return _report_redis_error(error)
 
 
-def _operate(given: argparse.Namespace) -> int:
+def _status(env_file: Path | None, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import reclaim_run_folders, show_status
+    from service.operator import show_status
 
-    settings = load("clock" if given.command == "reclaim" else "dashboard", read_environment(given.env_file))
+    settings = load("dashboard", read_environment(env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            if given.command == "reclaim":
-                return reclaim_run_folders(settings, redis, sys.stdout, given.ticket)
-            return show_status(settings, redis, sys.stdout, as_json=given.json)
+            return show_status(settings, redis, sys.stdout, as_json=as_json)
+        except RedisError as error:
+            return _report_redis_error(error)
+
+
+def _reclaim(given: argparse.Namespace) -> int:
+    from redis.exceptions import RedisError
+
+    from jobs.runtime.connection import connect
+    from service.operator import reclaim_run_folders
+
+    settings = load("clock", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            return reclaim_run_folders(settings, redis, sys.stdout, given.ticket)
         except RedisError as error:
             return _report_redis_error(error)
 

@@ -67,6 +67,8 @@ class SourceReading:
 
 def find_filter_problem(kind: str, given: Mapping[str, str]) -> str:
     """Why a filter cannot be used, in one sentence without a full stop; empty if it can."""
+    if kind == "tool":
+        return ""  # its filter is the arguments of the tool
     known = FILTERS.get(kind, {})
     for key, text in given.items():
         if key not in known:

@@ -158,6 +158,10 @@ class Settings(SettingsModel):
     """Model that decides done or not done before the checker runs; empty means the runner's default for the role."""
     answer_model: Model = setting("LOOPLINE_ANSWER_MODEL", "")
     """Model that reads comments in review and answers questions; empty means the runner's default for the role."""
+    triage_model: Model = setting("LOOPLINE_TRIAGE_MODEL", "")
+    """Model that reads the sources of an automation and proposes findings; empty means the runner's default."""
+    matcher_model: Model = setting("LOOPLINE_MATCHER_MODEL", "")
+    """Model that compares findings that resemble each other; empty means the runner's default for the role."""
     strong_model: Model = setting("LOOPLINE_STRONG_MODEL", "")
     """Model of a maker after an attempt that was spinning; empty means the runner's strongest."""
 

@@ -17,7 +17,7 @@ from integrations.outward import check_outward
 from integrations.ports.tracker import Activity
 from jobs.effects.texts import find_own
 from jobs.loop import commands as c
-from jobs.loop.derived_ids import derive_id
+from jobs.loop.derived_ids import derive_id as derive_id
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages.sanitize import sanitize_line
 from jobs.messages.sessions import PROGRESS_MOVED_MESSAGE, RECEIVED, list_choices, working_message

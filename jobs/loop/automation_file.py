@@ -120,8 +120,24 @@ def _normalize(key: str, value: Any) -> Any:
     if key == "on" and isinstance(value, str):
         return [value]
     if key == "sources" and isinstance(value, list):
-        return [{"kind": one} if isinstance(one, str) else one for one in value]
+        return [{"kind": one} if isinstance(one, str) else _normalize_source(one) for one in value]
     return value
+
+
+def _normalize_source(source: Any) -> Any:
+    """The source with its filter as texts: numbers, yes or no, and lists of names can be written as such."""
+    given = source.get("filter") if isinstance(source, dict) else None
+    if not isinstance(given, dict):
+        return source
+
+    def to_text(value: Any) -> Any:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return ", ".join(value)
+        return str(value) if isinstance(value, int) else value
+
+    return {**source, "filter": {key: to_text(value) for key, value in given.items()}}
 
 
 def _find_problem(read: Automation, now: float) -> str:

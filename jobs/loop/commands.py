@@ -32,6 +32,7 @@ from jobs.loop.call_commands import CallAnswer as CallAnswer
 from jobs.loop.call_commands import RelayComment as RelayComment
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
+from jobs.loop.finding_state import ReportFinding, RequestAutomation
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.pull_request_commands import AnswerThread as AnswerThread
@@ -332,13 +333,16 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines | RelayComment | AnswerCaller,
+    | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
+    | RequestAutomation | RelayComment | AnswerCaller,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, AnswerCaller)
+_INNER = (
+    StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding, AnswerCaller,
+)  # fmt: skip
 
 
 def lane_of(command: Command) -> Lane:

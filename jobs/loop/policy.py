@@ -96,6 +96,8 @@ class Roles:
     judge: Role = Role()
     checker: Role = Role()
     answer: Role = Role()
+    triage: Role = Role()
+    matcher: Role = Role()
 
 
 @value

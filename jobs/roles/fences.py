@@ -14,7 +14,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 Source = Literal[
     "items",
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment", "checks", "review", "commits",
+    "plan", "attempts", "claim", "comment", "checks", "review", "commits", "findings", "known",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "items": "anyone: logs, issues, pull requests, commits, tickets, advisories",
@@ -33,6 +33,8 @@ AUTHORS: dict[Source, str] = {
     "claim": "another agent",
     "checks": "output of the code host's checks",
     "commits": "accounts with write access to the repository",
+    "findings": "another agent, from texts of anyone",
+    "known": "another agent, and people on the board",
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.paging import PageBounds
@@ -228,7 +229,7 @@ class Linear(LinearColumns, LinearMembers):
         teams = self._query(Connection[NamedNode], "TeamId", "teams", key=team).nodes
         if not teams:
             self.check_columns(team, ())  # raises with the teams that can be seen
-        values: dict[str, str | int] = {"id": ticket_id, "teamId": teams[0].id, "title": cut(title, TITLE_LIMIT)}
+        values: dict[str, Any] = {"id": ticket_id, "teamId": teams[0].id, "title": cut(title, TITLE_LIMIT)}
         values["description"] = cut(description, BODY_LIMIT)
         values |= {"stateId": self._state_id(team, column)} if column else {}
         values |= {"parentId": parent_id} if parent_id else {}

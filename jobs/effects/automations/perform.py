@@ -12,6 +12,8 @@ from integrations.automation_events import AutomationEvent
 from integrations.outward import check_outward
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.declarations import read_declarations
+from jobs.effects.automations.filing import file_finding, note_finding
+from jobs.effects.automations.memory import write_memory
 from jobs.effects.automations.sources import read_sources
 from jobs.loop import automation_commands as c
 from jobs.loop.commands import StartRun
@@ -36,5 +38,8 @@ def start_run(command: StartRun, ctx: AutomationContext) -> None:
 _PERFORMERS: dict[type, Callable[[Any, AutomationContext], Sequence[AutomationEvent] | None]] = {
     c.ReadDeclarations: read_declarations,
     c.ReadSources: read_sources,
+    c.FileFinding: file_finding,
+    c.NoteFinding: note_finding,
+    c.WriteMemory: write_memory,
     StartRun: start_run,
 }

@@ -38,7 +38,7 @@ from jobs.loop.automation import SourceSpec
 from jobs.loop.automation_commands import ReadSources
 from jobs.runtime.disk import check_disk
 from jobs.store.source_items import SourceItems
-from jobs.workflow.automations.findings import read_status
+from jobs.workflow.finding_reports import read_present_status
 
 READ_BY_TRIAGE = frozenset({"command", "tool"})
 """Kinds that the triage run reads itself, in its sandbox or through a connector."""
@@ -121,9 +121,11 @@ class _Reading:
         with self._noting_problems("The tickets of known findings were not read"):
             tickets += self.ctx.world.tracker.fetch_many([ref.id for ref in self.command.known])
         for ticket in tickets:
-            role, was_handed_over = policy.role_of(ticket), store.load(ticket.id) is not None
-            status, finding = read_status(ticket, role, was_handed_over=was_handed_over), known.get(ticket.id)
-            if finding and status != finding.status:
+            finding = known.get(ticket.id)
+            if finding is None:
+                continue
+            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy)
+            if status != finding.status:
                 reason = f"Its ticket was moved to {ticket.column}." if status == "rejected" else ""
                 fields = self.ctx.build_event_fields(f"decided/{ticket.id}/{status}")
                 ref = replace(finding.ticket or _refer(ticket), column=ticket.column)

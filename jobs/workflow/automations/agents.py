@@ -16,7 +16,7 @@ from jobs.workflow.automations.decision import AutomationDecision, day_of, put_r
 from jobs.workflow.automations.findings import find_resembling
 from jobs.workflow.automations.slots import FIRST_LOOK_SECONDS
 from jobs.workflow.decision import ServicePolicy
-from jobs.workflow.run import INSTEAD
+from jobs.workflow.run import INSTEAD, name_model_setting
 
 UNLIMITED_USD = 1_000_000.0
 """A repository's automations have limits per run and day, and none in all, unlike a ticket."""
@@ -51,7 +51,7 @@ def start_agent(
         attempt=Attempt(),
         policy=state.policy,
         model=own.model or models.get(role, "") or models.get(INSTEAD[role], ""),
-        model_setting=f"LOOPLINE_{INSTEAD[role].upper()}_MODEL",
+        model_setting=name_model_setting(role, own),
         effort=own.effort,
         caps=_limit_caps(state, run, automation, at, policy.caps),
         started_at=at,

@@ -15,7 +15,7 @@ from typing import Literal
 from integrations.findings import Match, ProposedFinding, Severity, SourceItem
 from integrations.ports.tracker import ColumnRole
 from integrations.values import Identifier, Ticket, TicketRef, value
-from jobs.loop.automation import AutomationLimits
+from jobs.loop.automation import AutomationLimits, StartRule
 from jobs.loop.automation_state import FindingStatus, KnownFinding
 from jobs.loop.derived_ids import finding_ticket_id
 
@@ -82,10 +82,11 @@ class FilingPlan:
 def identify_finding(cited: Sequence[SourceItem]) -> tuple[str, str]:
     """Fingerprint and evidence of a finding that cites these items.
 
-    The evidence is one 'item:signature' for each item, both as digests, so that it can be compared item by item."""
+    The evidence is one 'item:signature' for each item that has one, as digests, to be compared item by item."""
     keys = list_lasting([item.key for item in cited])
     first = min(keys, key=_rank, default="")
-    parts = {f"{_digest(item.key, 8)}:{_digest(item.signature, 8)}" for item in cited if item.key in keys}
+    signed = [item for item in cited if item.key in keys and item.signature]
+    parts = {f"{_digest(item.key, 8)}:{_digest(item.signature, 8)}" for item in signed}
     return _digest(first, 32), " ".join(sorted(parts))
 
 
@@ -189,11 +190,17 @@ def read_status(ticket: Ticket, role: ColumnRole | None, *, was_handed_over: boo
     return "accepted" if is_at_work or was_handed_over else "open"
 
 
-def can_start_itself(finding: ProposedFinding, severities: Sequence[Severity]) -> bool:
+def must_ask(finding: ProposedFinding, rule: StartRule) -> bool:
+    """Whether the finding's ticket asks to start the work; without severities in the rule, about each finding."""
+    return rule.policy == "ask" and finding.severity in (rule.severities or ORDER)
+
+
+def can_start_itself(finding: ProposedFinding, rule: StartRule) -> bool:
     """Whether the start policy `auto` applies: the severity is allowed, and every cited item comes from the repository
     or its checks, so that no stranger can start work with an issue or a comment."""
     trusted = {"advisory", "check", "flaky", "command", "release", "commit"}
-    return finding.severity in severities and all(_kind_of(key) in trusted for key in finding.items)
+    is_trusted = all(_kind_of(key) in trusted for key in finding.items)
+    return rule.policy == "auto" and finding.severity in rule.severities and is_trusted
 
 
 def _find_same(one: ProposedFinding, known: Sequence[KnownFinding]) -> KnownFinding | None:
@@ -209,10 +216,10 @@ def _find_same(one: ProposedFinding, known: Sequence[KnownFinding]) -> KnownFind
 
 
 def _has_new_evidence(one: ProposedFinding, known: KnownFinding) -> bool:
-    """Whether an item that both cite has another signature now."""
-    before = dict(part.split(":", 1) for part in known.evidence.split() if ":" in part)
-    now = dict(part.split(":", 1) for part in one.evidence.split() if ":" in part)
-    return any(before[item] != now[item] for item in before.keys() & now.keys())
+    """Whether an item that both cite has a signature now that it never had."""
+    before = known.evidence.split()
+    items = {part.partition(":")[0] for part in before}
+    return any(part not in before and part.partition(":")[0] in items for part in one.evidence.split())
 
 
 def _is_recent(known: KnownFinding, at: float) -> bool:
@@ -239,14 +246,16 @@ def _note(earlier: Note | None, known: KnownFinding, one: ProposedFinding, at: f
 
 
 def _join_evidence(before: str, now: str) -> str:
-    """The newer signature of each item."""
-    parts = dict(part.split(":", 1) for part in (*before.split(), *now.split()) if ":" in part)
-    return " ".join(f"{item}:{signature}" for item, signature in sorted(parts.items())[:MOST_ITEMS])
+    """All signatures of each item, the newest ones if there are too many: a failure can change back."""
+    return " ".join(list(dict.fromkeys([*before.split(), *now.split()]))[-MOST_ITEMS:])
 
 
 def _file_again(filed: Filing | None, one: ProposedFinding, earlier: KnownFinding) -> Filing:
-    """A new ticket for a finding whose ticket was closed. It keeps its identity, for the next comparison."""
-    again = replace(_merge(filed.finding, one) if filed else one, fingerprint=earlier.fingerprint)
+    """A new ticket for a finding whose ticket was closed. It keeps its identity and all of its evidence, for the next
+    comparison."""
+    merged = _merge(filed.finding, one) if filed else one
+    evidence = _join_evidence(earlier.evidence, merged.evidence)
+    again = replace(merged, fingerprint=earlier.fingerprint, evidence=evidence)
     returns: Literal["rejected", "done"] = "done" if earlier.status == "done" else "rejected"
     return Filing(finding=again, previous=earlier.ticket, returns=returns, reopened=earlier.reopened + 1)
 

@@ -52,7 +52,7 @@ def test_quiet_hours_belong_to_the_schedule_wherever_they_are_written() -> None:
         ("---\nschedule: 61 * * * *\n---\nx", "line 2, schedule.cron: '61 * * * *' has an invalid minute; write"),
         ("---\nsources: [checks, nope]\n---\n", "sources.1.kind: it is a text; write 'checks',"),
         ("---\nsources:\n- kind: command\n---\n", "sources.1.run: it belongs to the kind command; write both or"),
-        ("---\nsources:\n- kind: flaky\n  filter: {runs: many}\n---\n", "the filter runs of the source flaky is 'many'"),
+        ("---\nsources:\n- kind: flaky\n  filter: {runs: many}\n---\n", "filter runs of the source flaky is 'many'"),
         ("---\nsources:\n- kind: tool\n---\n", "sources.1.name: it is missing; name the tool."),
         ("---\nlimits: {findings: -1}\n---\nx", "line 2, limits.findings: it is a number below 0; write 0 or more."),
         ("---\non: label\n---\nx", "label: it belongs to the trigger label; write both or neither."),
@@ -124,3 +124,9 @@ def test_automation_that_is_declared_twice_in_the_repository_is_reported() -> No
     assert list(declared.problems) == [
         f"loop.automations.a of WORKFLOW.md in {WHERE} is not used: {FOLDER}/a.md declares a too; remove one of them."
     ]
+
+
+def test_filter_of_a_source_can_have_numbers_lists_and_switches() -> None:
+    text = "---\nsources:\n- kind: pull_requests\n  filter: {labels: [bug, ui], idle_days: 14, draft: false}\n---\n"
+    (automation,) = read(text).automations
+    assert automation.sources[0].filter == {"labels": "bug, ui", "idle_days": "14", "draft": "no"}

@@ -10,7 +10,7 @@ import pytest
 from integrations.findings import Match, ProposedFinding, SourceItem
 from integrations.proposals import ProposedCriterion
 from integrations.values import Identifier, Ticket, TicketId, TicketRef
-from jobs.loop.automation import AutomationLimits
+from jobs.loop.automation import AutomationLimits, StartRule
 from jobs.loop.automation_state import FindingStatus, KnownFinding
 from jobs.loop.derived_ids import finding_ticket_id
 from jobs.workflow.automations.findings import (
@@ -21,6 +21,7 @@ from jobs.workflow.automations.findings import (
     can_start_itself,
     find_resembling,
     identify_finding,
+    must_ask,
     plan_filing,
     read_status,
 )
@@ -48,7 +49,12 @@ def known(one: ProposedFinding, status: FindingStatus = "open", number: int = 1,
 
 
 def plan(*found: ProposedFinding, known: list[KnownFinding] | None = None, **fields: Any) -> FilingPlan:
-    given: dict[str, Any] = {"limits": AutomationLimits(), "automation": "ci-triage", "repository": "acme/shop", "at": 5 * DAY} | fields
+    given: dict[str, Any] = {
+        "limits": AutomationLimits(),
+        "automation": "ci-triage",
+        "repository": "acme/shop",
+        "at": 5 * DAY,
+    } | fields
     return plan_filing(found, known or [], **given)
 
 
@@ -246,6 +252,15 @@ def test_status_of_a_finding_is_that_of_its_ticket(fields: dict[str, Any], role:
 
 
 def test_finding_made_from_an_issue_never_starts_itself() -> None:
-    assert can_start_itself(finding(CHECK, COMMIT, severity="low"), ("low",))
-    assert not can_start_itself(finding(CHECK, severity="high"), ("low",))
-    assert not can_start_itself(finding(CHECK, ISSUE, severity="low"), ("low",))
+    rule = StartRule(policy="auto", severities=("low",))
+
+    assert can_start_itself(finding(CHECK, COMMIT, severity="low"), rule)
+    assert not can_start_itself(finding(CHECK, severity="high"), rule)
+    assert not can_start_itself(finding(CHECK, ISSUE, severity="low"), rule)
+    assert not can_start_itself(finding(CHECK, severity="low"), replace(rule, policy="ask"))
+
+
+def test_start_question_is_asked_for_the_severities_of_the_rule() -> None:
+    assert must_ask(finding(CHECK), StartRule(policy="ask"))
+    assert not must_ask(finding(CHECK), StartRule(policy="ask", severities=("urgent",)))
+    assert not must_ask(finding(CHECK), StartRule())
