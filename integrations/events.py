@@ -123,6 +123,11 @@ class TicketCommented(BaseEvent):
     """Those in the text, downloaded by `jobs.effects.gather` while agents are at work."""
     queued: QueuePlace | None = None
     """The place of the ticket's run that waits for an agent, from `jobs.effects.gather`."""
+    through: str = ""
+    """The client, such as MCP, in which the person wrote it: Loopline posts it on the ticket. `author` has only the
+    address until `jobs.effects.gather` looks the person up; None then if the person cannot comment there."""
+    command: str = ""
+    """With `through`: the command whose text is `body`. Without one the body is a sentence, whatever it looks like."""
 
 
 @value

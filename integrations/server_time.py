@@ -43,7 +43,11 @@ class ServerClock:
 
     def now(self) -> float:
         """Unix seconds of the provider's clock; this host's while they agree."""
-        return time.time() + self.offset
+        return self.convert(time.time())
+
+    def convert(self, at: float) -> float:
+        """The provider's time at this host's time `at`, in Unix seconds."""
+        return at + self.offset
 
     def observe(self, headers: Mapping[str, str], elapsed: float) -> None:
         """Compare with a response that was received just now, `elapsed` seconds after its request."""

@@ -39,7 +39,7 @@ WIDEST_NETWORK = 8
 """Bits of the prefix of a network. 10.0.0.0/8 is the widest private one."""
 MOST_ENTRIES = 100
 """Entries of one comma-separated list."""
-Process = Literal["web", "dashboard", "worker", "agent", "clock", "egress"]
+Process = Literal["web", "dashboard", "worker", "agent", "clock", "egress", "mcp"]
 
 
 def setting(variable: str, default: Any, *, seen_by: Iterable[Process] = (), usual: bool = False, **limits: Any) -> Any:
@@ -343,6 +343,7 @@ ProxyUrl = Annotated[SecretStr, BeforeValidator(check_proxy_url)]
 OptionalFile = Annotated[Path | None, BeforeValidator(lambda value: _make_absolute(value) if value else None)]
 Folder = Annotated[Path, BeforeValidator(_make_absolute)]
 Address = Annotated[str, AfterValidator(_check_address)]
+OptionalAddress = Annotated[str, AfterValidator(lambda value: _check_address(value) if value else "")]
 Link = Annotated[str, BeforeValidator(partial(_check_url, carries_key=False))]
 """A URL for people, or empty."""
 Url = Annotated[str, BeforeValidator(partial(_check_url, carries_key=True))]

@@ -1,5 +1,5 @@
 """Loopline's access to boards and repositories: checked after the provider reports a change, and extended when an
-operator connects a workspace. Jobs of the worker.
+operator connects a workspace; and the rights of a person on the board, on request. Jobs of the worker.
 
 A team or repository that is lost stops only its own tickets; `/readyz` names each with the fix.
 """
@@ -17,8 +17,10 @@ from integrations.errors import IntegrationError, Unauthorized, Unavailable
 from integrations.ports.provider import TrackerProvider
 from integrations.registry import find_provider
 from jobs.effects.gather import find_repository
+from jobs.effects.members import find_membership
 from jobs.effects.world import World, current_world
 from jobs.runtime import keys, notices, queues
+from jobs.store.members import Membership, store_member
 
 NOTICE_SECONDS = 86_400
 RETRY_SECONDS = 300.0
@@ -72,6 +74,17 @@ def _find_lost(world: World) -> Iterator[str]:
             _log.warning("access not checked, will retry", repository=repository, reason=str(error))
         except IntegrationError as error:
             yield f"Loopline cannot work on {repository}: {str(error).rstrip('.')}."
+
+
+def look_up_member(email: str) -> None:
+    """RQ's entry: store the rights of the person with this address for a process that waits for them."""
+    world = current_world()
+    queues.clear_wake_flag(world.redis, queues.LOOK_UP_MEMBER, email)
+    try:
+        store_member(world.redis, email, find_membership(email, world))
+    except IntegrationError as error:
+        _log.warning("member not looked up", reason=str(error))
+        store_member(world.redis, email, Membership(problem=str(error)))
 
 
 def connect_workspace(state: str) -> None:

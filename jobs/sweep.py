@@ -21,6 +21,7 @@ from integrations.server_time import server_clock
 from integrations.values import Ticket, TicketId
 from jobs.effects.columns import refresh_all_columns
 from jobs.effects.gather import is_moving
+from jobs.effects.members import is_relaying
 from jobs.effects.world import World, current_world
 from jobs.inbox.automation_sweep import find_missed as find_missed_by_automations
 from jobs.inbox.dispatch import route
@@ -168,6 +169,8 @@ def _find_changes(teams: Sequence[str], since: float, loops: Mapping[TicketId, L
         if loop := loops.get(ticket_id):
             yield from _find_missed_comments(loop, comments, world)
     for comment_id in set(watched).difference(changes.present):
+        if is_relaying(unread[comment_id], comment_id, world):
+            continue
         yield polling.removal_event(unread[comment_id], comment_id, world.now())
 
 

@@ -21,6 +21,7 @@ from jobs.config.environment import Role, configure_clients, filter_environment,
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
+from service import tokens
 from service.automation_arguments import add_automations
 from service.dashboard.password import read_password
 from service.version import VERSION
@@ -51,6 +52,10 @@ def _run(given: argparse.Namespace) -> int:
             return _up(given.env_file, given.verbose)
         case "web" | "dashboard":
             return _serve(given.command)
+        case "mcp":
+            return _serve_mcp()
+        case "token":
+            return tokens.run_command(given, sys.stdout, sys.stderr)
         case "init":
             return _init(given)
         case "doctor" | "check":
@@ -135,10 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, *add_automations(commands)):
+    for command in (*shown, *add_automations(commands), *tokens.add_parsers(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
+    commands.add_parser("mcp", help="serve the MCP server, for people's clients")
     settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
     settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
     commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
@@ -160,7 +166,7 @@ def _up(env_file: Path | None, verbose: bool) -> int:
         sys.stderr.write(f"LOOPLINE_HOME cannot be created ({error.strerror}); choose another folder.\n")
         return 1 if is_exhausted(error) else 2  # a service manager restarts after 1
     taken = []
-    for name, bind in (("LOOPLINE_WEB_BIND", settings.web_bind), ("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)):
+    for name, bind in settings.binds().items():
         try:
             check_address_is_free(bind, name)
         except CannotStart as error:
@@ -197,6 +203,12 @@ def _serve(role: str) -> int:
     bind = settings.web_bind if role == "web" else settings.dashboard_bind
     command = [sys.executable, "-m", "gunicorn", "--config", f"python:service.{role}.gunicorn_config", "--bind", bind]
     os.execve(sys.executable, command, filter_environment(own))  # gunicorn reads variables of its own, too
+
+
+def _serve_mcp() -> int:
+    from service.mcp.server import serve
+
+    return serve(load("mcp"))
 
 
 def _init(given: argparse.Namespace) -> int:

@@ -66,6 +66,14 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A person with an active account on the board, and the keys of the teams whose tickets the person can read."""
+
+    person: Person
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class BoardColumn:
     """A column of a team."""
 
@@ -162,6 +170,10 @@ class Tracker(Protocol):
 
     def viewer(self) -> Person:
         """Loopline's own account there."""
+
+    def find_member(self, email: str, teams: Sequence[str]) -> Member | None:
+        """The person with this address, and those of `teams` that the person can read; None without an active account
+        of a person. A guest has no permission to control Loopline."""
 
     def check_columns(self, team: str, columns: Sequence[str]) -> None:
         """Raise `Rejected` with a list of the team's columns when one of `columns` is not among them."""

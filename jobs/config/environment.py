@@ -21,7 +21,7 @@ from integrations.explain import explain, format_sentence, show_name
 from integrations.notifications import find_plain_address, name_target
 from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
-from integrations.settings import Process, SettingsModel, is_loopback, is_visible
+from integrations.settings import Process, SettingsModel, is_loopback, is_visible, split_address
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
 from jobs.config.places import (
     CERTIFICATE_FILES,
@@ -77,7 +77,7 @@ def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> d
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
     web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; egress: the
-    password of the upstream proxy; dashboard: its password and OpenID Connect secret; clock: none. `up` sees
+    password of the upstream proxy; dashboard: its password and OpenID Connect secret; clock, mcp: none. `up` sees
     everything, because it starts the others."""
     visible = {name for name, field in list_fields().items() if role == "up" or is_visible(field, role)}
     seen = visible | _SYSTEM_VARIABLES
@@ -136,7 +136,8 @@ def _find_proxied_targets(settings: Settings, variables: Mapping[str, str]) -> I
 
 def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
     """Files, folders and addresses that the process cannot work with."""
-    yield from find_home_problems(settings.home, to_write=role not in ("web", "dashboard"))  # Redis can be elsewhere
+    reads_home = role in ("web", "dashboard", "mcp")  # Redis can be elsewhere
+    yield from find_home_problems(settings.home, to_write=not reads_home)
     if role in ("agent", "up"):
         yield from find_sandbox_problems(settings)
         yield from find_image_problems(settings)
@@ -150,6 +151,8 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
         yield from find_address_problems("LOOPLINE_WEB_BIND", settings.web_bind)
     if role in ("dashboard", "up"):
         yield from find_address_problems("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)
+    if role in ("mcp", "up") and settings.mcp_bind:
+        yield from find_address_problems("LOOPLINE_MCP_BIND", settings.mcp_bind)
     yield from find_equal_addresses(settings)
     yield from find_authority_problems(settings)
 
@@ -199,6 +202,9 @@ def find_warnings(settings: Settings, env_file: Path | None) -> Iterator[str]:
     for name, path in settings.secret_files().items():
         if path.stat().st_mode & stat.S_IROTH:
             yield f"{name} is the path of a file that every user of this host can read; run chmod 600 on it."
+    is_public = bool(settings.mcp_bind) and not is_loopback(split_address(settings.mcp_bind)[0])
+    if is_public and not settings.mcp_url.startswith("https://"):
+        yield "LOOPLINE_MCP_BIND accepts other hosts without TLS; use a proxy, and set LOOPLINE_MCP_URL to its URL."
     url = urlsplit(settings.redis_url.get_secret_value())
     if url.scheme == "redis" and not url.password and not is_loopback(url.hostname or ""):
         yield "REDIS_URL has neither TLS nor a password; use it in a private network only."

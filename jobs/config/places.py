@@ -12,6 +12,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 
 from integrations.explain import classify
@@ -183,11 +184,12 @@ def find_address_problems(name: str, address: str) -> Iterator[str]:
 
 
 def find_equal_addresses(settings: Settings) -> Iterator[str]:
-    """Yield one sentence when both processes would listen on the same address."""
-    (web, web_port), (dashboard, port) = map(split_address, (settings.web_bind, settings.dashboard_bind))
-    hosts = {"127.0.0.1" if host.lower() == "localhost" else host for host in (web, dashboard)}
-    if web_port == port and (len(hosts) == 1 or hosts & {"0.0.0.0", "::"}):
-        yield f"LOOPLINE_WEB_BIND and LOOPLINE_DASHBOARD_BIND have the same port {port}; choose another port for one."
+    """Yield one sentence for each two processes that would listen on the same address."""
+    for (name, bind), (other, second_bind) in combinations(settings.binds().items(), 2):
+        (host, port), (second, same) = split_address(bind), split_address(second_bind)
+        hosts = {"127.0.0.1" if one.lower() == "localhost" else one for one in (host, second)}
+        if port == same and (len(hosts) == 1 or hosts & {"0.0.0.0", "::"}):
+            yield f"{name} and {other} have the same port {port}; choose another port for one."
 
 
 def find_host_problems(variables: Mapping[str, str], *, runs_git: bool) -> Iterator[str]:

@@ -31,6 +31,7 @@ from integrations.settings import (
     Hosts,
     Link,
     Networks,
+    OptionalAddress,
     OptionalFile,
     Paths,
     ProxyUrl,
@@ -82,6 +83,12 @@ class Settings(SettingsModel):
     Separate from webhooks, so that open live pages never delay them."""
     dashboard_url: Link = setting("LOOPLINE_DASHBOARD_URL", "")
     """Public address of the dashboard, for links on tickets; empty means http://<dashboard bind>."""
+
+    mcp_bind: OptionalAddress = setting("LOOPLINE_MCP_BIND", "")
+    """host:port of the MCP server, through which people use Loopline from clients such as Claude Code; empty means off.
+    As 127.0.0.1:8702. Each person needs a token of `loopline token create`."""
+    mcp_url: Link = setting("LOOPLINE_MCP_URL", "")
+    """Public address of the MCP server, whose host name clients use; empty means http://<MCP bind>."""
 
     dashboard_password: SecretStr = setting("LOOPLINE_DASHBOARD_PASSWORD", "", seen_by=("dashboard",))
     """Password of the dashboard and of its API; empty means a generated one, which `loopline login` prints.
@@ -310,6 +317,11 @@ class Settings(SettingsModel):
     def redis_socket(self) -> Path:
         """Socket of the embedded Redis. A symbolic link when this path is too long for a socket's address."""
         return self.home / "redis" / "redis.sock"
+
+    def binds(self) -> dict[str, str]:
+        """Return host:port of each process that accepts connections, by variable."""
+        found = {"LOOPLINE_WEB_BIND": self.web_bind, "LOOPLINE_DASHBOARD_BIND": self.dashboard_bind}
+        return found | ({"LOOPLINE_MCP_BIND": self.mcp_bind} if self.mcp_bind else {})
 
     def provider_settings(self, provider: Provider[S, Any]) -> S:
         """Return the provider's settings, or its defaults."""

@@ -47,7 +47,7 @@ from integrations.events import (
 from integrations.ports.code_host import COMMENT_MARK, CodeHost, Repository
 from integrations.ports.tracker import Comment, Move, Prompt, Reaction
 from integrations.values import NO_COMMIT, CommitSha, Person, Ticket, TicketId
-from jobs.effects import foreign, session_reads, workload
+from jobs.effects import foreign, members, session_reads, workload
 from jobs.effects.comment_state import add_state
 from jobs.effects.cycles import find_cycle
 from jobs.effects.new_tickets import find_whole
@@ -88,6 +88,8 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return _read_removal(event, world)
         case TicketCommented() if event.prompt_id:
             return add_state(session_reads.read_prompt(event, world), world)
+        case TicketCommented() if event.through:
+            return add_state(members.read_call(event, world), world)
         case TicketDelegated():
             return session_reads.read_delegation(event, world)
         case TicketMentioned():

@@ -52,6 +52,7 @@ from jobs.runtime import keys, queues, run_order
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
 from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
+from jobs.store.calls import store_answer
 from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
@@ -158,6 +159,16 @@ def post_comment(command: c.PostComment, ctx: Context) -> None:
         ctx.world.tracker.comment(ctx.ticket.id, command.body, comment_id, command.reply_to)
     if command.escalates and ctx.loop and ctx.loop.escalation:
         notify_of_escalation(ctx.loop, ctx.id, ctx.world)
+
+
+def relay_comment(command: c.RelayComment, ctx: Context) -> None:
+    """Post a person's comment on the ticket. Its webhook has no effect: Loopline is the author there."""
+    ctx.world.tracker.comment(ctx.ticket.id, command.body, command.comment_id)
+
+
+def answer_caller(command: c.AnswerCaller, ctx: Context) -> None:
+    """Store the answer for the client."""
+    store_answer(ctx.world.redis, command.request, command.answer)
 
 
 def react(command: c.React, ctx: Context) -> None:
@@ -335,6 +346,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     RequestAutomation: request_automation,
     ClaimPaths: workload.claim_paths,
     CountMergedLines: workload.count_merged_lines,
+    c.RelayComment: relay_comment,
+    c.AnswerCaller: answer_caller,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

@@ -27,6 +27,9 @@ from integrations.values import (
     value,
 )
 from jobs.loop.automation_state import TriageTask
+from jobs.loop.call_commands import AnswerCaller as AnswerCaller
+from jobs.loop.call_commands import CallAnswer as CallAnswer
+from jobs.loop.call_commands import RelayComment as RelayComment
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.finding_state import ReportFinding, RequestAutomation
@@ -333,13 +336,15 @@ Command = Annotated[
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
     | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
-    | RequestAutomation,
+    | RequestAutomation | RelayComment | AnswerCaller,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding)
+_INNER = (
+    StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding, AnswerCaller,
+)  # fmt: skip
 
 
 def lane_of(command: Command) -> Lane:

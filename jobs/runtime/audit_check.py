@@ -11,6 +11,9 @@ from typing import Any
 
 from jobs.runtime.audit import ORIGIN, Head, digest_of, list_segments, read_segment
 
+SEARCHED_SEGMENTS = 8
+"""Newest segments in which a client's request is searched: 32 MB."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -42,6 +45,21 @@ def read_records(folder: Path, identifier: str) -> Iterator[dict[str, Any]]:
         record = _parse(raw)
         if record and record.get("ticket") == identifier:
             yield record
+
+
+def read_newest_records(folder: Path, identifier: str, most: int, before: int = 0) -> list[dict[str, Any]]:
+    """The newest readable lines about a ticket with a number below `before`, at most `most`, the newest first. Searches
+    the newest segments only."""
+    found: list[dict[str, Any]] = []
+    name = json.dumps(identifier).encode()
+    for file in reversed(list_segments(folder)[-SEARCHED_SEGMENTS:]):
+        lines = (line for line in reversed(read_segment(file).splitlines()) if name in line)
+        for record in filter(None, map(_parse, lines)):
+            if record.get("ticket") == identifier and (not before or record["n"] < before):
+                found.append(record)
+                if len(found) == most:
+                    return found
+    return found
 
 
 def _read_lines(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -30,6 +30,7 @@ AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of ea
 THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 PEOPLE = "people"  # hash: the accounts of one person on board and code host, JSON by the board's id
+ACCESS_TOKENS = "access-tokens"  # hash: tokens of people for the MCP server, without the secret, JSON by id
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run
@@ -55,7 +56,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
+    *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", ACCESS_TOKENS),
     *("notifications:*", "notifications-claimed:*", DIGESTS),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
@@ -75,6 +76,18 @@ def authorization(state: str) -> str:  # an authorization of an app that an oper
 
 def authorization_result(state: str) -> str:  # list: the result of that authorization, one sentence, JSON; expires
     return f"authorization-result:{state}"
+
+
+def member(email: str) -> str:  # a person's rights on the board, JSON; expires
+    return f"member:{email}"
+
+
+def call(digest: str) -> str:  # the event of a request of an MCP client, and the digest of its arguments, JSON; expires
+    return f"call:{digest}"
+
+
+def call_answer(event_id: str) -> str:  # the answer to that request, JSON; expires
+    return f"call-answer:{event_id}"
 
 
 def seen_delivery(source: str, delivery_id: str) -> str:  # set for an accepted delivery, for deduplication

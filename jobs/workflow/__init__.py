@@ -21,6 +21,7 @@ from jobs.workflow import (
     answers,
     approvals,
     bandwidth,
+    calls,
     ci,
     deadlines,
     edits,
@@ -78,7 +79,7 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             decision = sessions.on_offer_answered(loop, event, policy)
             decision = decision or finding_reports.on_question_answered(loop, event, policy)
             decision = decision or steering.on_ticket_commented(loop, event, policy)
-            return limit_replies(loop, decision, event.author, event.at)
+            return calls.answer_call(loop, event, limit_replies(loop, decision, event.author, event.at))
         case e.TicketDelegated():
             return limit_replies(loop, sessions.on_ticket_delegated(loop, event, policy), event.author, event.at)
         case e.TicketMentioned():

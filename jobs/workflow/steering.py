@@ -25,6 +25,7 @@ from jobs.messages import replies
 from jobs.messages.pull_request import pull_request_title
 from jobs.messages.status import help_message, status_message, why_message
 from jobs.workflow.approvals import approve, is_reviewable, link_account
+from jobs.workflow.calls import read_call
 from jobs.workflow.commands_text import (
     INFORMATION,
     KNOWN,
@@ -58,7 +59,7 @@ _RUN_ANYWAY = re.compile(r"\W*(?:please\W+)?(?:run|start)(?: it)? anyway\W*", re
 
 def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolicy) -> Decision:
     """A person commented on the ticket, or edited a comment; `jobs.effects.gather` drops Loopline's own comments."""
-    parsed = parse_comment(event.body, event.names)
+    parsed = read_call(event) if event.through else parse_comment(event.body, event.names)
     if loop.stage is Stage.WAITING and _RUN_ANYWAY.fullmatch(parsed.prose) and not parsed.commands:
         parsed = ParsedComment("", (CommentCommand("run", "anyway"),))
     author, ours = event.author, loop.stage is not Stage.IDLE

@@ -6,6 +6,7 @@ Raises `redis.exceptions.RedisError` while Redis is unavailable.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from redis import Redis
@@ -52,9 +53,9 @@ class Reader:
         self._ids: dict[str, TicketId] = {}
         self._settings = settings
 
-    def rows(self) -> list[Row]:
-        """Return all loops: those that need a person first, then by latest activity."""
-        return overview.in_order(self._rows(self._loops()))
+    def rows(self, keep: Callable[[Loop], bool] = lambda _: True) -> list[Row]:
+        """Return all loops, or those to `keep`: those that need a person first, then by latest activity."""
+        return overview.in_order(self._rows([loop for loop in self._loops() if keep(loop)]))
 
     def repositories(self) -> list[ShownRepository]:
         """Return the repositories with pull requests that wait for people, or were merged lately."""
@@ -88,7 +89,7 @@ class Reader:
 
     def ticket(self, identifier: str) -> ShownTicket | None:
         """Return one loop in full by the ticket's identifier, such as ENG-12; None when there is no such loop."""
-        loop = self._find(identifier)
+        loop = self.find(identifier)
         if loop is None:
             return None
         (row,) = self._rows([loop])
@@ -121,7 +122,7 @@ class Reader:
         self._ids = {loop.identifier: loop.ticket.id for loop in sorted(loops, key=lambda one: one.started_at)}
         return loops
 
-    def _find(self, identifier: str) -> Loop | None:
+    def find(self, identifier: str) -> Loop | None:
         """Look up a loop; identifiers change when a ticket moves to another team, so a cached one is verified."""
         loop = self._load(identifier)
         if loop is None or loop.identifier != identifier:

@@ -35,10 +35,12 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
     redis = [] if settings.redis_url.get_secret_value() else [_redis_process(settings)]
     # Children start in another folder, so paths have to be absolute.
     start = partial(_build_starter, {**environ, **{name: str(path) for name, path in settings.paths().items()}})
+    mcp = Process("mcp", start("service", "mcp"), 4, lambda: _is_healthy(settings.mcp_bind), 5.0)
     return [
         *redis,
         Process("web", start("service", "web"), 1, lambda: _is_healthy(settings.web_bind)),
         Process("dashboard", start("service", "dashboard"), 4, lambda: _is_healthy(settings.dashboard_bind), 5.0),
+        *([mcp] if settings.mcp_bind else []),
         Process("egress", start("jobs", "egress"), 4, lambda: _is_live(EGRESS, settings)),
         Process("worker", start("jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
         *(Process(name, start("jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0) for name in agents),
@@ -47,8 +49,9 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
 
 
 def list_addresses(settings: Settings) -> dict[str, str]:
-    """Return the URLs of the web process and of the dashboard."""
-    return {"web": f"http://{settings.web_bind}", "dashboard": settings.dashboard_url}
+    """Return the URLs of the web process, the dashboard and, if there is one, the MCP server."""
+    mcp = {"mcp": settings.mcp_url or f"http://{settings.mcp_bind}"} if settings.mcp_bind else {}
+    return {"web": f"http://{settings.web_bind}", "dashboard": settings.dashboard_url, **mcp}
 
 
 def check_address_is_free(address: str, name: str) -> None:

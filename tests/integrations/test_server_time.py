@@ -90,6 +90,13 @@ def test_clock_that_differs_is_corrected_and_reported_once(offset: float) -> Non
     assert (clock.offset, clock.sentence) == (0.0, "")
 
 
+def test_time_of_this_host_is_converted_to_that_of_the_provider() -> None:
+    clock = ServerClock("x")
+    assert clock.convert(100.0) == 100.0
+    clock.observe(date(-3_600.0), 0.0)
+    assert abs(clock.convert(5_000.0) - 1_400.0) < 2
+
+
 def test_corrected_clock_never_goes_back_between_two_responses() -> None:
     clock, later = ServerClock("linear"), 600.0
     times = []

@@ -19,6 +19,12 @@ def test_processes_start_with_redis_and_end_with_the_clock(tmp_path: Path) -> No
     assert names == ["redis", "web", "dashboard", "egress", "worker", "agent-1", "agent-2", "clock"]
 
 
+def test_processes_include_the_mcp_server_with_an_address_alone(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, mcp_bind="127.0.0.1:8702")
+    assert [process.name for process in list_processes(settings, {})][1:4] == ["web", "dashboard", "mcp"]
+    assert list_addresses(settings)["mcp"] == "http://127.0.0.1:8702"
+
+
 def test_processes_stop_with_web_first_and_redis_last(tmp_path: Path) -> None:
     listed = sorted(list_processes(Settings(home=tmp_path), {}), key=lambda process: process.stop_order)
     assert [process.name for process in listed] == ["web", "clock", "worker", "agent-1", "dashboard", "egress", "redis"]

@@ -36,6 +36,9 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("AgentSession", "activities"): lambda context, row: context.related("AgentActivity", "agentSessionId", row),
     ("Team", "gitAutomationStates"): lambda context, row: context.related("GitAutomationState", "teamId", row),
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
+    ("User", "teams"): lambda context, row: [
+        team for team in context.store.rows("Team") if row["id"] not in team.get("hiddenFrom", [])
+    ],
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }
 KIND_OF = {"issue": "Issue", "project": "Project", "state": "WorkflowState", "team": "Team"}

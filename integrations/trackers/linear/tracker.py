@@ -37,6 +37,7 @@ from integrations.trackers.linear.inputs import (
     describe_relation,
     describe_session,
 )
+from integrations.trackers.linear.members import LinearMembers
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -59,7 +60,7 @@ _ENDED_SESSIONS = {"complete", "error"}
 PAGE = 50  # tickets by id in one request
 
 
-class Linear(LinearColumns):
+class Linear(LinearColumns, LinearMembers):
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` takes precedence over `api_key`, `credential` over both; `uploads_url`

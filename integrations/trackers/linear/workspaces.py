@@ -17,6 +17,7 @@ from integrations.ports.tracker import (
     BoardColumn,
     Changes,
     Comment,
+    Member,
     Move,
     PlanStep,
     Prompt,
@@ -74,6 +75,12 @@ class LinearWorkspaces:
             raise Rejected(f"the Linear workspaces {names} both have a team {team!r}: change one of the keys in Linear")
         self._remember(team, found[0])
         self._open(found[0]).check_columns(team, columns)
+
+    def find_member(self, email: str, teams: Sequence[str]) -> Member | None:
+        """The person with the teams of all workspaces; as the member of one in which it can read some, if there is."""
+        found = [one for name in self._names() if (one := self._open(name).find_member(email, teams))]
+        best = next((one for one in found if one.teams), found[0] if found else None)
+        return Member(best.person, tuple(team for one in found for team in one.teams)) if best else None
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         for ticket in self._find(team, lambda one: list(one.in_columns(team, columns))):

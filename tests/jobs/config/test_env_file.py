@@ -117,6 +117,20 @@ def test_env_file_with_secrets_that_all_can_read_is_warned_about(file: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("bind", "url", "warned"),
+    [
+        ("127.0.0.1:8702", "", False),
+        ("0.0.0.0:8702", "https://loop.acme.test", False),
+        ("0.0.0.0:8702", "", True),
+        ("0.0.0.0:8702", "http://loop.acme.test", True),
+    ],
+)
+def test_mcp_server_for_other_hosts_without_tls_is_warned_about(bind: str, url: str, warned: bool) -> None:
+    settings = parse_settings({"LOOPLINE_MCP_BIND": bind, "LOOPLINE_MCP_URL": url})
+    assert any("LOOPLINE_MCP_BIND" in one for one in find_warnings(settings, None)) == warned
+
+
+@pytest.mark.parametrize(
     ("url", "warned"),
     [
         ("redis://db:6379", True),

@@ -60,6 +60,7 @@ def test_settings_name_the_missing_variable(name: str) -> None:
         ("dashboard", set()),
         ("clock", set()),
         ("egress", set()),
+        ("mcp", set()),
     ],
 )
 def test_environment_of_a_role_has_its_own_secrets_only(role: Role, secrets: set[str]) -> None:

@@ -57,7 +57,7 @@ from integrations.workload import OpenReview, Overlap, ReviewLoad
 from jobs.loop.automation import Automation
 from jobs.loop.automation_state import TriageTask
 from jobs.loop.ci_state import CiState
-from jobs.loop.commands import COMMAND, RUN_SPEC, Command
+from jobs.loop.commands import COMMAND, RUN_SPEC, CallAnswer, Command
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
@@ -123,7 +123,7 @@ KNOWN: dict[str, Any] = {
     "cycle": ("ENG-1",), "tickets": ("t2",), "choices": ("Take it",),
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
-    "thread": THREAD, "carried_conflicts": ("a.py",),
+    "answer": CallAnswer(replies=("Stopped.",)), "thread": THREAD, "carried_conflicts": ("a.py",),
     "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
     "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",), "new_labels": ("web",),
     "filed": TicketRef(id="t2", identifier="ENG-2"), "status": "rejected",

@@ -16,6 +16,7 @@ from integrations.ports.tracker import (
     BoardColumn,
     Changes,
     Comment,
+    Member,
     Move,
     Reaction,
     TicketSearch,
@@ -40,6 +41,10 @@ class Jot(WithoutSessions):
 
     def viewer(self) -> Person:
         return _person(US)
+
+    def find_member(self, email: str, teams: Sequence[str]) -> Member | None:
+        name, _, domain = email.partition("@")
+        return Member(_person(name), tuple(teams)) if domain == "jot.test" else None
 
     # --- columns ----------------------------------------------------------------------------------------------------
 
