@@ -386,6 +386,10 @@ class Provenance:
     sandbox: str = ""
     verdicts: tuple[str, ...] = ()
     cost_usd: float = 0.0
+    skills: tuple[str, ...] = ()
+    """Names of the repository's skills that the agent read, in this order."""
+    instructions: tuple[str, ...] = ()
+    """Paths of the instruction files, as AGENTS.md, that it was given."""
 
 
 PROVENANCE: Codec[Provenance] = Codec(Provenance)
