@@ -26,7 +26,7 @@ from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.effects import ci, cleaning, merging, pull_requests, reviews, sessions, workload
+from jobs.effects import ci, cleaning, lessons, merging, pull_requests, reviews, sessions, workload
 from jobs.effects.branches import read_author, read_branch
 from jobs.effects.cleaning import is_own_head
 from jobs.effects.gather import check_repository, read_base
@@ -40,6 +40,7 @@ from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.policy import POLICY
+from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import Loop
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 from jobs.messages.progress import SUPERSEDED_MESSAGE
@@ -326,6 +327,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.CreateTicket: create_ticket,
     ClaimPaths: workload.claim_paths,
     CountMergedLines: workload.count_merged_lines,
+    CountSkills: lessons.count_skills,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

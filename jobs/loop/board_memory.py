@@ -77,6 +77,7 @@ _AS_JSON = {
     "failing": "attempt.failing",
     "trees": "attempt.trees",
     "tried": "attempt.tried",
+    "skills_read": "attempt.skills",
     "evidence": "candidate.gate.evidence",
     "tampering": "candidate.gate.tampering",
     "dependencies": "candidate.gate.dependencies",

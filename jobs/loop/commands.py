@@ -48,6 +48,7 @@ from jobs.loop.pull_request_commands import ReadFailures as ReadFailures
 from jobs.loop.pull_request_commands import RerunChecks as RerunChecks
 from jobs.loop.pull_request_commands import SetStatus as SetStatus
 from jobs.loop.review_state import OpenThread
+from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 
@@ -329,13 +330,13 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines,
+    | CreateTicket | ClaimPaths | CountMergedLines | CountSkills,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, CountSkills)
 
 
 def lane_of(command: Command) -> Lane:

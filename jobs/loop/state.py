@@ -213,6 +213,8 @@ class Attempt:
     """The ticket's cost when the attempt began."""
     cause: str = ""
     """Why accepted work is continued, for the maker's brief: failing checks of the code host, a conflict, remarks."""
+    skills: tuple[str, ...] = ()
+    """The repository's skills that agents read since the last count."""
 
 
 @value

@@ -207,6 +207,10 @@ def merged_lines(repository: str) -> str:  # hash: merged pull requests of the l
     return f"merged-lines:{repository.lower()}"
 
 
+def skill_outcomes(repository: str) -> str:  # hash: attempts in which agents read skills, JSON by command
+    return f"skill-outcomes:{repository.lower()}"
+
+
 def run_order(t: TicketId) -> str:  # priority and due date of the ticket's runs, JSON
     return f"order:{t}"
 

@@ -39,6 +39,7 @@ from jobs.workflow import (
     run,
     run_results,
     sessions,
+    skill_outcomes,
     steering,
     upstream,
 )
@@ -56,7 +57,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     if decision.loop.generation > loop.generation:
         by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
         decision = replace(decision, loop=approvals.note_requester(decision.loop, by))
-    return answers.continue_answering(decision, event.at, policy)
+    decision = answers.continue_answering(decision, event.at, policy)
+    return skill_outcomes.count_skills(loop, decision, event)
 
 
 def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
@@ -208,6 +210,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
         return Decision(loop)
     if loop.stage is Stage.MERGING and isinstance(event.result, Gated):
         return merge_result.on_result_gated(loop, event, event.result, policy)
+    loop = skill_outcomes.note_skills(loop, event)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
     loop = loop.add_blocked(event.role, event.blocked)
     if event.outcome in run_results.BLOCKED:

@@ -124,6 +124,7 @@ KNOWN: dict[str, Any] = {
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
     "thread": THREAD, "carried_conflicts": ("a.py",),
+    "skills": ("rounding",), "ending": "accepted",
     "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
     "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",),
     "relations": (NewRelation(kind="blocked_by", ticket_id="t3"),),
