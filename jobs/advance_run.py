@@ -33,6 +33,7 @@ from jobs.roles.checker import run_checker
 from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
+from jobs.roles.lesson import run_lesson
 from jobs.roles.maker import find_question, keep_checkpoint, run_maker
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
@@ -62,6 +63,7 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "judge": run_judge,
     "checker": run_checker,
     "answer": run_answer,
+    "lesson": run_lesson,
 }
 _log = structlog.get_logger(__name__)
 
@@ -163,7 +165,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
-    if run.world.tests_sandbox and run.spec.role != "judge":
+    if run.world.tests_sandbox and run.spec.role not in {"judge", "lesson"}:
         _check_sandbox(run)
     run.conversation.resume()
     return None

@@ -39,6 +39,7 @@ from jobs.effects.upstream import find_fork, merge_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
+from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import POLICY
 from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import Loop
@@ -328,6 +329,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     ClaimPaths: workload.claim_paths,
     CountMergedLines: workload.count_merged_lines,
     CountSkills: lessons.count_skills,
+    c.DraftLesson: lessons.draft_lesson,
+    KeepLesson: lessons.keep_lesson,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

@@ -95,6 +95,7 @@ _AS_JSON = {
     "conflicts": "upstream.conflicts",
     "escalation": "escalation",
     "review": "review",
+    "learning": "learning",
     "merging": "merging",
 }
 """The same for lists and objects."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from integrations.lessons import Correction
 from integrations.ports.ci import CheckFailure
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
@@ -30,6 +31,7 @@ from jobs.loop.automation_state import TriageTask
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush
+from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.pull_request_commands import AnswerThread as AnswerThread
 from jobs.loop.pull_request_commands import ApprovePullRequest as ApprovePullRequest
@@ -109,6 +111,8 @@ class RunSpec:
     """Random, set when the run is stored: the mark of the fences in its prompts."""
     triage: TriageTask | None = None
     """Of a triage or matcher run, whose ticket is the mailbox of a repository's automations."""
+    corrections: tuple[Correction, ...] = ()
+    """Those that a lesson is drafted from."""
 
 
 RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
@@ -269,6 +273,14 @@ class StartRun:
 
 
 @value
+class DraftLesson:
+    """Queue the run that drafts a lesson, after its commits are fetched into the mirror."""
+
+    kind: Literal["DraftLesson"] = "DraftLesson"
+    spec: RunSpec
+
+
+@value
 class StopRun:
     """Interrupt a run; it reports `RunFinished` as stopped."""
 
@@ -330,13 +342,14 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines | CountSkills,
+    | CreateTicket | ClaimPaths | CountMergedLines | CountSkills
+    | DraftLesson | KeepLesson,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, CountSkills)
+_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, CountSkills, KeepLesson)
 
 
 def lane_of(command: Command) -> Lane:

@@ -35,9 +35,9 @@ _PROMPTS = Path(__file__).parent / "prompts"
 def build_system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
     """The role's rules, then the repository's instructions and skills from its base branch.
 
-    A judge gets only its rules: it compares the contract with the evidence."""
+    Judge and lesson get only their rules: they compare texts of the brief."""
     rules = (_PROMPTS / f"{spec.role}.md").read_text(encoding="utf-8").strip()
-    given = () if spec.role == "judge" else (_render_instructions(spec), agents_md.strip(), skills)
+    given = () if spec.role in {"judge", "lesson"} else (_render_instructions(spec), agents_md.strip(), skills)
     own = "\n\n".join(part for part in given if part)
     return rules + (f"\n\n{fence(spec, 'repository', own)}" if own else "")
 

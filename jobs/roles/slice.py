@@ -114,7 +114,7 @@ def run_model(
 
 def read_images(run: Slice) -> tuple[Image, ...]:
     """The ticket's images, for the roles with a work tree. One whose file was deleted is left out."""
-    found = [image for image in run.spec.images if image.media_type and run.spec.role != "judge"]
+    found = [image for image in run.spec.images if image.media_type and run.spec.role not in {"judge", "lesson"}]
     return tuple(filter(None, (load_image(run, image.file_name) for image in found)))
 
 

@@ -29,6 +29,7 @@ AUDIT_HEADS = "audit-heads"  # hash: number and SHA-256 of the newest line of ea
 THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 PEOPLE = "people"  # hash: the accounts of one person on board and code host, JSON by the board's id
+TAUGHT = "taught"  # set: repositories with lessons
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run
@@ -205,6 +206,10 @@ def claims(repository: str, base: str) -> str:  # hash: files that tickets edit,
 
 def merged_lines(repository: str) -> str:  # hash: merged pull requests of the last weeks, JSON by number
     return f"merged-lines:{repository.lower()}"
+
+
+def lessons(repository: str) -> str:  # hash: lessons from corrections by people, JSON by id
+    return f"lessons:{repository.lower()}"
 
 
 def skill_outcomes(repository: str) -> str:  # hash: attempts in which agents read skills, JSON by command

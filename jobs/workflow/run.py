@@ -27,7 +27,7 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
-INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge"}
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "lesson": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
@@ -105,7 +105,9 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
 def _name_model_setting(role: RunRole, own: Role, *, is_strong: bool) -> str:
     if is_strong and not own.runner:
         return "LOOPLINE_STRONG_MODEL"
-    return f"loop.roles.{role}.model in WORKFLOW.md" if own.model or own.runner else f"LOOPLINE_{role.upper()}_MODEL"
+    if own.model or own.runner:
+        return f"loop.roles.{role}.model in WORKFLOW.md"
+    return f"LOOPLINE_{'JUDGE' if role == 'lesson' else role.upper()}_MODEL"
 
 
 def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:

@@ -9,7 +9,7 @@ from integrations.standins.model.playbooks import bug, feature, help, projects, 
 from integrations.standins.model.request import Request
 
 _MAKERS = (bug.PLAYBOOK, feature.PLAYBOOK, help.PLAYBOOK, *projects.PLAYBOOKS)
-PLAYBOOKS = (roles.PLANNER, roles.SCOUT, *_MAKERS, roles.JUDGE, roles.CHECKER, roles.ANSWER)
+PLAYBOOKS = (roles.PLANNER, roles.SCOUT, *_MAKERS, roles.JUDGE, roles.CHECKER, roles.ANSWER, roles.LESSON)
 
 NO_PLAYBOOK = Playbook(
     "none",
