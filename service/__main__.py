@@ -65,8 +65,8 @@ def _run(given: argparse.Namespace) -> int:
             return _login(given.env_file)
         case "registries":
             return _registries()
-        case "status":
-            return _status(given.env_file, given.json)
+        case "status" | "lessons":
+            return _show(given.command, given.env_file, given.json)
         case "reclaim":
             return _reclaim(given)
         case "environments":
@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
+    lessons = commands.add_parser("lessons", help="list the lessons of all repositories, and what becomes of them")
+    lessons.add_argument("--json", action="store_true", help="print all fields as JSON, with the skills")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
     rebuild.add_argument("--dry-run", action="store_true", help="only list what would be restored")
     dead = commands.add_parser("dead-letters", aliases=["dead"], help="list dead letters: items that failed five times")
@@ -127,7 +129,23 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
+    shown = (
+        up,
+        init,
+        doctor,
+        status,
+        lessons,
+        login,
+        environments,
+        reclaim,
+        rebuild,
+        dead,
+        redrive,
+        freeze,
+        thaw,
+        verify,
+        show,
+    )
     for command in shown:
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
@@ -268,16 +286,17 @@ def _workflow(given: argparse.Namespace) -> int:
     return 0
 
 
-def _status(env_file: Path | None, as_json: bool) -> int:
+def _show(command: str, env_file: Path | None, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import show_status
+    from service.operator import show_lessons, show_status
 
+    show = show_lessons if command == "lessons" else show_status
     settings = load("dashboard", read_environment(env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            return show_status(settings, redis, sys.stdout, as_json=as_json)
+            return show(settings, redis, sys.stdout, as_json=as_json)
         except RedisError as error:
             return _report_redis_error(error)
 
