@@ -15,7 +15,8 @@ from integrations.values import NO_COMMIT, Codec, CommitSha, TicketRef, value
 @value
 class AutomationsDeclared(BaseEvent):
     """The declarations were read from the base branch at `base_sha`: `automations` in their JSON form, and sentences
-    about those that cannot be used."""
+    about those that cannot be used. `policy` is `WORKFLOW.md` in the form that `jobs.loop.policy` encodes, empty for an
+    unusable one."""
 
     kind: Literal["AutomationsDeclared"] = "AutomationsDeclared"
     repository: str
@@ -24,22 +25,32 @@ class AutomationsDeclared(BaseEvent):
     base_sha: CommitSha
     automations: tuple[dict[str, Any], ...] = ()
     problems: tuple[str, ...] = ()
+    policy: str = ""
+
+
+@value
+class DeclarationsOutdated(BaseEvent):
+    """The base branch of the repository has another commit than the one its declarations were read at, or they were
+    never read."""
+
+    kind: Literal["DeclarationsOutdated"] = "DeclarationsOutdated"
 
 
 @value
 class AutomationRequested(BaseEvent):
-    """A person asked for a run, or an event that an automation is declared for happened (`trigger`)."""
+    """A person asked for a run of the automation `name`, or the event `trigger` happened, which starts all automations
+    that are declared for it. `label` is that of the trigger of this kind."""
 
     kind: Literal["AutomationRequested"] = "AutomationRequested"
-    name: str
+    name: str = ""
+    label: str = ""
     by: str = ""
     trigger: str = ""
 
 
 @value
 class SourcesRead(BaseEvent):
-    """The sources of a run were read: `items` of them are stored under the run's id. `tickets` are the present states
-    of the tickets of known findings that changed."""
+    """The sources of a run were read: `items` of them are stored under the run's id."""
 
     kind: Literal["SourcesRead"] = "SourcesRead"
     run: str
@@ -48,6 +59,8 @@ class SourcesRead(BaseEvent):
     commands: int = 0
     """Command sources, which the triage run itself runs."""
     problems: tuple[str, ...] = ()
+    complete: bool = True
+    """False: a source was unavailable, so the next run reads from the same time."""
 
 
 @value
@@ -82,8 +95,8 @@ class MemoryWritten(BaseEvent):
 
 
 AutomationEvent = Annotated[
-    AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided | MemoryWritten
-    | RunFinished | RunParked | CommandFailed | TimePassed,
+    DeclarationsOutdated | AutomationsDeclared | AutomationRequested | SourcesRead | FindingFiled | FindingDecided
+    | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

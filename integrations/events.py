@@ -90,6 +90,9 @@ class TicketEdited(BaseEvent):
     order_only: bool = False
     by: Person | None = None
     ticket: Ticket | None = None
+    new_labels: tuple[str, ...] = ()
+    """Labels that it has got, and its `team`: hints, for the triggers of automations."""
+    team: str = ""
 
 
 @value
@@ -306,6 +309,9 @@ class CommandFailed(BaseEvent):
     reason: str
     put_aside: bool = False
     problem: Literal["", "credentials", "infrastructure"] = ""
+    run: str = ""
+    """Of a repository's automations: the run that the command belongs to, and the `fingerprint` of its finding."""
+    fingerprint: str = ""
 
 
 Event = Annotated[

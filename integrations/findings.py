@@ -18,8 +18,9 @@ class SourceItem:
     """One thing that a source found.
 
     `key` is the same at every run and for every wording, as 'check:ci/test/Run tests'. `signature` is a digest of the
-    normalized evidence: another one means that the evidence changed. `summary` is for the digest, `detail` is bounded
-    and shown on request. `at` is ISO 8601."""
+    normalized evidence: another one means that the evidence changed; empty where the evidence could not be read.
+    `summary` is for the digest, `detail` is bounded and shown on request. `at` is ISO 8601; `severity` orders the
+    digest."""
 
     key: str
     kind: ItemKind
@@ -29,6 +30,7 @@ class SourceItem:
     summary: str = ""
     detail: str = ""
     signature: str = ""
+    severity: Severity = "normal"
 
 
 SOURCE_ITEM: Codec[SourceItem] = Codec(SourceItem)

@@ -134,7 +134,10 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
     for name in (
-        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge", "jobs.access", "jobs.tend_lessons")
+        (
+            *("jobs.drive", "jobs.automate", "jobs.sweep", "jobs.redeliver", "jobs.tend_lessons"),
+            *("jobs.acknowledge", "jobs.access"),
+        )
         if role == "worker"
         else ("jobs.advance_run",)
     ):

@@ -35,11 +35,13 @@ from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
 from jobs.roles.lesson import run_lesson
 from jobs.roles.maker import find_question, keep_checkpoint, run_maker
+from jobs.roles.matcher import run_matcher
 from jobs.roles.planner import run_planner
 from jobs.roles.preflight import run_preflight
 from jobs.roles.review_comments import find_answers, remove_answers
 from jobs.roles.scout import run_scout
 from jobs.roles.slice import RunResult, Slice
+from jobs.roles.triage import run_triage
 from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.disk import check_disk
@@ -48,7 +50,7 @@ from jobs.runtime.run_order import take_next
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
 from jobs.store.runs import RunConversation, stop_predicate
-from jobs.workflow.run import FREE
+from jobs.workflow.run import FREE, TREELESS
 
 GIVE_UP_AFTER = 3
 PLACE_SECONDS = 2.0
@@ -63,6 +65,8 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "judge": run_judge,
     "checker": run_checker,
     "answer": run_answer,
+    "triage": run_triage,
+    "matcher": run_matcher,
     "lesson": run_lesson,
 }
 _log = structlog.get_logger(__name__)
@@ -165,7 +169,7 @@ def _check_limits(run: Slice, lease: Lease) -> RunResult | None:
         raise NotAttempted(outage.reason, max(outage.until - time.time(), 0.1))
     begins = not run.folder.exists() and not run.conversation.entries()
     check_disk(run.world.disk.read(), run.world.settings, run.world.redis, begins=begins)
-    if run.world.tests_sandbox and run.spec.role not in {"judge", "lesson"}:
+    if run.world.tests_sandbox and run.spec.role not in TREELESS:
         _check_sandbox(run)
     run.conversation.resume()
     return None

@@ -21,6 +21,7 @@ from integrations.values import Ticket, TicketId
 from jobs.effects.columns import refresh_all_columns
 from jobs.effects.gather import is_moving
 from jobs.effects.world import World, current_world
+from jobs.inbox.automation_sweep import find_missed as find_missed_by_automations
 from jobs.inbox.dispatch import route
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.recovery import polling
@@ -52,6 +53,7 @@ def sweep() -> None:
         refresh_all_columns(world)
         if _is_rebuilt(world):
             _sweep({loop.ticket.id: loop for loop in world.store.loops()}, world)
+            find_missed_by_automations(world)
     _wake_lessons(world)
     _report_wrong_clock(world)
 

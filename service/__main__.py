@@ -73,6 +73,8 @@ def _run(given: argparse.Namespace) -> int:
             return _environments(given)
         case "workflow":
             return _workflow(given)
+        case "automations":
+            return _automations(given)
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
@@ -129,24 +131,18 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    shown = (
-        up,
-        init,
-        doctor,
-        status,
-        lessons,
-        login,
-        environments,
-        reclaim,
-        rebuild,
-        dead,
-        redrive,
-        freeze,
-        thaw,
-        verify,
-        show,
-    )
-    for command in shown:
+    automations = commands.add_parser("automations", help="list automations, run one now, or show their history")
+    parts = automations.add_subparsers(dest="part")
+    listing = parts.add_parser("list", help="list them with their next start, and declarations that cannot be used")
+    listing.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
+    request = parts.add_parser("run", help="start a run now")
+    request.add_argument("repository", metavar="OWNER/NAME")
+    request.add_argument("name", help="the automation")
+    history = parts.add_parser("history", help="list the runs that have ended, with their results and costs")
+    history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
+    history.add_argument("name", nargs="?", default="", help="only this automation")
+    shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
+    for command in (*shown, lessons, automations, listing, request, history):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -284,6 +280,26 @@ def _workflow(given: argparse.Namespace) -> int:
         return check_file(given.file, sys.stdout, sys.stderr)
     sys.stdout.write(json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n")
     return 0
+
+
+def _automations(given: argparse.Namespace) -> int:
+    from redis.exceptions import RedisError
+
+    from jobs.runtime.audit import AuditJournal
+    from jobs.runtime.connection import connect
+    from service import automations
+
+    settings = load("dashboard", read_environment(given.env_file))
+    with connect(settings, timeout=5.0, retries=0) as redis:
+        try:
+            if given.part == "run":
+                audit = AuditJournal(settings.home, redis)
+                return automations.request_run(redis, sys.stdout, given.repository, given.name, audit)
+            if given.part == "history":
+                return automations.show_history(redis, sys.stdout, given.repository, given.name)
+            return automations.list_automations(redis, sys.stdout, getattr(given, "repository", ""))
+        except RedisError as error:
+            return _report_redis_error(error)
 
 
 def _show(command: str, env_file: Path | None, as_json: bool) -> int:

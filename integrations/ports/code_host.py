@@ -14,6 +14,7 @@ from integrations.events import ReviewState
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MergeMethod, MergeRules, WaitingWay
 from integrations.ports.pull_request import HostCheck, PullRequestFacts
+from integrations.ports.source_items import SourceQuery, SourceReading
 from integrations.values import NO_COMMIT, CommitSha
 
 
@@ -154,6 +155,10 @@ class CodeHost(Protocol):
     def rerun_checks(self, repository: str, checks: Sequence[HostCheck]) -> tuple[str, ...]:
         """Start a further attempt of each check; returns the names of those that have one. Idempotent by the ids of the
         checks. Raises `Forbidden` without the permission."""
+
+    def read_source(self, query: SourceQuery) -> SourceReading:
+        """One of `HOST_SOURCES` of an automation, bounded. Raises `Forbidden` with the permission that is missing,
+        `Unavailable`, or `Rejected` for a source that the code host does not have."""
 
     def reviews(self, repository: str, number: int) -> Iterable[Review]:
         """All submitted reviews, oldest first, with their inline comments."""

@@ -136,6 +136,18 @@ class PlanStep:
 
 
 @dataclass(frozen=True)
+class TicketSearch:
+    """Tickets of a team that changed since `since` (Unix seconds), in one of these columns, with one of these labels.
+    Labels and project in any case."""
+
+    team: str
+    columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    project: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
 class Changes:
     """Tickets and comments that changed. Tickets are as in lists; archived and deleted ones are missing."""
 
@@ -179,6 +191,10 @@ class Tracker(Protocol):
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
 
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterable[Ticket]:
+        """At most `most` tickets, the newest first, as in lists. Raises `Rejected` for a team or column that does not
+        exist."""
+
     def move(self, ticket: Ticket, column: str) -> None:
         """Move the ticket to `column` of its team. The ticket's team can be outdated."""
 
@@ -193,10 +209,14 @@ class Tracker(Protocol):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         """Create a ticket under the client-generated UUIDv4 `ticket_id`, the idempotency key, with its relations and
         labels, and return it as it is now: people can have changed it since. Without a column it is in the team's first
-        one, which is triage where the team uses that."""
+        one, which is triage where the team uses that. `priority` is as in `Ticket`."""
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        """Replace the ticket's description. Raises `NotFound` when it was deleted."""
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         """Post `body` under the client-generated UUIDv4 `comment_id`, the idempotency key. With `parent_id` it is a

@@ -101,6 +101,9 @@ class Settings(SettingsModel):
     "done": "Done", "needs_human": "Needs Human"}}}; columns left out have these names, and "done": null leaves merged
     tickets to the team. Several repositories: "repositories": {"acme/shop": {"default": true}, "acme/web":
     {"labels": ["web"], "projects": ["Website"]}}, or a list of names."""
+    automations: OptionalFile = setting("LOOPLINE_AUTOMATIONS", "")
+    """Folder with automations for all repositories, as <name>.md; empty means `automations` in LOOPLINE_HOME.
+    A repository's own automation of the same name replaces one of them; `enabled: false` turns it off."""
     starters: Approvers = setting("LOOPLINE_STARTERS", "")
     """E-mail addresses of the people with permission to start, stop and steer work, comma separated.
     Empty means every member of the workspace who is not a guest; LOOPLINE_APPROVERS have it too. Apps and integrations
@@ -148,6 +151,10 @@ class Settings(SettingsModel):
     """Model that decides done or not done before the checker runs; empty means the runner's default for the role."""
     answer_model: Model = setting("LOOPLINE_ANSWER_MODEL", "")
     """Model that reads comments in review and answers questions; empty means the runner's default for the role."""
+    triage_model: Model = setting("LOOPLINE_TRIAGE_MODEL", "")
+    """Model that reads the sources of an automation and proposes findings; empty means the runner's default."""
+    matcher_model: Model = setting("LOOPLINE_MATCHER_MODEL", "")
+    """Model that compares findings that resemble each other; empty means the runner's default for the role."""
     strong_model: Model = setting("LOOPLINE_STRONG_MODEL", "")
     """Model of a maker after an attempt that was spinning; empty means the runner's strongest."""
 

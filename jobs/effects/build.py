@@ -91,7 +91,7 @@ def _build_team(team: Team) -> TeamPolicy:
 
 def build_policy(settings: Settings) -> ServicePolicy:
     """The operator's part of the rules. Models are those of the settings, else those of the default runner."""
-    roles = ("planner", "scout", "maker", "judge", "checker", "answer", "strong")
+    roles = ("planner", "scout", "maker", "judge", "checker", "answer", "triage", "matcher", "strong")
     chosen = {role: model for role in roles if (model := getattr(settings, f"{role}_model"))}
     teams = settings.teams.items()
     return ServicePolicy(

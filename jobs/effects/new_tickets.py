@@ -11,9 +11,9 @@ from integrations.errors import Rejected
 from integrations.events import Event
 from integrations.values import NewRelation, Ticket, TicketId
 from integrations.workload_events import TicketCreated
-from jobs.effects.sessions import derive_id
 from jobs.effects.world import World
 from jobs.loop.commands import CreateTicket
+from jobs.loop.derived_ids import derive_id
 from jobs.loop.state import Loop, Stage
 from jobs.messages.parts import part_link_text
 from jobs.messages.waiting import merged_first_reason

@@ -27,18 +27,21 @@ from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, CommitSha, Ticket
 from jobs.effects import ci, cleaning, lessons, merging, pull_requests, reviews, sessions, workload
+from jobs.effects.automations.filing import report_finding
+from jobs.effects.automations.requests import request_automation
 from jobs.effects.branches import read_author, read_branch
 from jobs.effects.cleaning import is_own_head
 from jobs.effects.gather import check_repository, read_base
 from jobs.effects.images import download_images
 from jobs.effects.leaks import refuse_own_secrets, refuse_unapproved
 from jobs.effects.new_tickets import create_ticket
-from jobs.effects.sessions import derive_id
 from jobs.effects.texts import sanitize_command, sanitize_report
 from jobs.effects.upstream import find_fork, merge_base
 from jobs.effects.world import World
 from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
+from jobs.loop.derived_ids import derive_id
+from jobs.loop.finding_state import ReportFinding, RequestAutomation
 from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import POLICY
 from jobs.loop.skill_state import CountSkills
@@ -326,6 +329,8 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.MoveTicket: move_ticket,
     c.PostComment: post_comment,
     c.CreateTicket: create_ticket,
+    ReportFinding: report_finding,
+    RequestAutomation: request_automation,
     ClaimPaths: workload.claim_paths,
     CountMergedLines: workload.count_merged_lines,
     CountSkills: lessons.count_skills,

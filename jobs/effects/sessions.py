@@ -7,7 +7,6 @@ current activity replace the progress comment. Every activity has an id that is 
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from integrations.outward import check_outward
 from integrations.ports.tracker import Activity
 from jobs.effects.texts import find_own
 from jobs.loop import commands as c
+from jobs.loop.derived_ids import derive_id as derive_id
 from jobs.loop.state import AT_WORK, Loop, Stage
 from jobs.messages.sanitize import sanitize_line
 from jobs.messages.sessions import PROGRESS_MOVED_MESSAGE, RECEIVED, list_choices, working_message
@@ -125,11 +125,6 @@ def set_delegate(command: c.SetDelegate, ctx: Context) -> None:
         ctx.world.tracker.delegate(ctx.ticket.id, to_us=True)
     if not command.ours and delegate and delegate.is_us:
         ctx.world.tracker.delegate(ctx.ticket.id, to_us=False)
-
-
-def derive_id(*parts: str) -> str:
-    """An idempotent id in the form of a version 4 UUID, which Linear requires."""
-    return str(uuid.UUID(bytes=hashlib.sha256("/".join(parts).encode()).digest()[:16], version=4))
 
 
 def _digest(shown: object) -> str:

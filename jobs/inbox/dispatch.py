@@ -28,6 +28,7 @@ from integrations.events import (
 from integrations.ports.source import Delivery
 from integrations.registry import providers
 from integrations.values import TicketId
+from jobs.inbox.automations import route_to_automations
 from jobs.inbox.journal import Journal
 from jobs.runtime import keys, queues
 from jobs.runtime.scripts import decode, run_script
@@ -136,9 +137,12 @@ def _deliver(redis: Redis, fields: Mapping[str, bytes]) -> None:
 
 
 def route(redis: Redis, event: Event) -> None:
-    """Deliver the event to its ticket; a push also to the tickets that were prepared on this base branch, a change of a
-    repository to all of its tickets, a move to those that wait for the ticket."""
+    """Deliver the event to its ticket and to the automations that it concerns.
+
+    A push goes to the tickets that were prepared on this base branch too, a change of a repository to all of its
+    tickets, a move to those that wait for the ticket."""
     store = Store(redis)
+    route_to_automations(redis, event)
     tickets = store.take_watchers(event.repository, event.branch) if isinstance(event, BranchPushed) else []
     if isinstance(event, RepositoryChanged):
         name = event.repository.lower()

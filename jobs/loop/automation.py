@@ -34,13 +34,15 @@ class SourceSpec:
 
 @value
 class Schedule:
-    """When an automation runs. `cron` has five fields in `timezone`; `holidays` are dates (2026-12-25) on which it does
-    not run, `quiet_hours` a range (22:00-07:00) in which it does not start."""
+    """When an automation runs. `cron` has five fields in `timezone`; `weekdays` (mon to sun) are those on which it
+    runs, all without any; `holidays` are dates (2026-12-25) on which it does not run, `quiet_hours` a range
+    (22:00-07:00) in which it does not start."""
 
-    cron: str = ""
-    timezone: str = "UTC"
+    cron: Line | Literal[""] = ""
+    timezone: Line = "UTC"
+    weekdays: Lines = ()
     holidays: Lines = ()
-    quiet_hours: str = ""
+    quiet_hours: Line | Literal[""] = ""
 
 
 @value

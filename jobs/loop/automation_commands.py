@@ -9,7 +9,15 @@ from pydantic import Field
 from integrations.findings import ProposedFinding
 from integrations.values import Codec, CommitSha, TicketRef, value
 from jobs.loop.automation import Automation
-from jobs.loop.commands import StartRun
+from jobs.loop.commands import Lane, StartRun
+
+
+@value
+class ReadDeclarations:
+    """Read the declarations of the repository's base branch and the operator's; returns `AutomationsDeclared`."""
+
+    kind: Literal["ReadDeclarations"] = "ReadDeclarations"
+    repository: str
 
 
 @value
@@ -37,16 +45,28 @@ class FileFinding:
     finding: ProposedFinding
     base_sha: CommitSha
     related: tuple[TicketRef, ...] = ()
+    previous: TicketRef | None = None
+    """The closed ticket of the same finding."""
+    returns: Literal["", "rejected", "done"] = ""
+    """The status of `previous`: its evidence has changed since, or it came back."""
+    reopened: int = 0
 
 
 @value
 class NoteFinding:
-    """Note on the ticket of a known finding that it was found again, `seen` times in all."""
+    """Note on the ticket of a known finding that it was found again, `seen` times in all. `raised`: it is urgent now
+    and was not before, which notifies people."""
 
     kind: Literal["NoteFinding"] = "NoteFinding"
     ticket: TicketRef
     seen: int
     run: str
+    repository: str = ""
+    fingerprint: str = ""
+    automation: str = ""
+    at: float = 0.0
+    """When it was found, Unix seconds."""
+    raised: bool = False
 
 
 @value
@@ -58,6 +78,11 @@ class WriteMemory:
 
 
 AutomationCommand = Annotated[
-    ReadSources | FileFinding | NoteFinding | WriteMemory | StartRun, Field(discriminator="kind")
+    ReadDeclarations | ReadSources | FileFinding | NoteFinding | WriteMemory | StartRun, Field(discriminator="kind")
 ]
 AUTOMATION_COMMAND: Codec[AutomationCommand] = Codec(AutomationCommand)
+
+
+def lane_of_automation(command: AutomationCommand) -> Lane:
+    """inner: only Redis is needed."""
+    return "inner" if isinstance(command, StartRun) else "outer"

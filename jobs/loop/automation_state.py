@@ -9,19 +9,11 @@ from typing import Literal
 from integrations.findings import ProposedFinding, Severity
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, TicketId, TicketRef, Usage, value
 from jobs.loop.automation import Automation
+from jobs.loop.automation_ids import automations_id as automations_id
+from jobs.loop.automation_ids import is_automations as is_automations
+from jobs.loop.policy import RepositoryPolicy
 
-PREFIX = "automations:"
 FindingStatus = Literal["open", "accepted", "rejected", "done"]
-
-
-def automations_id(repository: str) -> TicketId:
-    """The mailbox of a repository's automations, which is used like that of a ticket."""
-    return TicketId(f"{PREFIX}{repository}")
-
-
-def is_automations(ticket_id: str) -> bool:
-    """Whether this is the mailbox of a repository's automations."""
-    return ticket_id.startswith(PREFIX)
 
 
 @value
@@ -44,6 +36,20 @@ class KnownFinding:
     seen: int = 1
     first_at: float = 0.0
     last_at: float = 0.0
+    decided_at: float = 0.0
+    """When its status changed last; 0 while it is open."""
+    reopened: int = 0
+    """How often its ticket was closed before, and a new one filed."""
+
+
+@value
+class RunRequest:
+    """A run that does not come from the schedule. `key` identifies the event that asked for it, `by` is a person,
+    `trigger` the kind of event."""
+
+    key: str
+    by: str = ""
+    trigger: str = ""
 
 
 @value
@@ -53,7 +59,7 @@ class AutomationRun:
     id: str
     automation: str
     cause: Literal["schedule", "manual", "event"]
-    stage: Literal["reading", "finding", "matching", "filing", "remembering"] = "reading"
+    stage: Literal["reading", "finding", "matching", "filing"] = "reading"
     slot: float = 0.0
     by: str = ""
     started_at: float = 0.0
@@ -71,6 +77,10 @@ class AutomationRun:
     """Findings beyond the limits."""
     usage: Usage = Usage()
     problems: tuple[str, ...] = ()
+    waits: str = ""
+    """Why its agent is backing off."""
+    incomplete: bool = False
+    """Whether findings were left out, so that the next run has to read the same sources again."""
 
 
 @value
@@ -117,9 +127,18 @@ class AutomationState:
     automations: tuple[Automation, ...] = ()
     problems: tuple[str, ...] = ()
     """Declarations that cannot be used, one sentence each."""
+    policy: RepositoryPolicy = RepositoryPolicy()
+    """`WORKFLOW.md` at `base_sha`: the environment of commands."""
     last_slots: dict[str, float] = field(default_factory=dict)
     """The last slot of each automation that was run or skipped, Unix seconds."""
     next_slots: dict[str, float] = field(default_factory=dict)
+    """When each automation that has no run can start next, Unix seconds."""
+    read_at: dict[str, float] = field(default_factory=dict)
+    """When the last run of each automation that ended well read its sources, Unix seconds."""
+    requested: dict[str, RunRequest] = field(default_factory=dict)
+    """Runs that a person or an event asked for and that have not started, by automation."""
+    failing: dict[str, int] = field(default_factory=dict)
+    """Failed runs in a row, by automation."""
     runs: dict[str, AutomationRun] = field(default_factory=dict)
     """By the name of the automation: one run at a time of each."""
     findings: tuple[KnownFinding, ...] = ()

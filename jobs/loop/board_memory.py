@@ -66,6 +66,7 @@ _AS_JSON = {
     "waits_for": "waits_for",
     "wait": "wait",
     "parts": "parts",
+    "finding": "finding",
     "merged": "merged",
     "criteria": "contract",
     "preflight": "preflight",

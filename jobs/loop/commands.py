@@ -30,6 +30,7 @@ from integrations.values import (
 from jobs.loop.automation_state import TriageTask
 from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
+from jobs.loop.finding_state import ReportFinding, RequestAutomation
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import RepositoryPolicy
@@ -342,14 +343,17 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines | CountSkills
-    | DraftLesson | KeepLesson,
+    | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
+    | RequestAutomation | CountSkills | DraftLesson | KeepLesson,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, CountSkills, KeepLesson)
+_INNER = (
+    StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding, CountSkills,
+    KeepLesson,
+)  # fmt: skip
 
 
 def lane_of(command: Command) -> Lane:

@@ -97,6 +97,8 @@ class Roles:
     judge: Role = Role()
     checker: Role = Role()
     answer: Role = Role()
+    triage: Role = Role()
+    matcher: Role = Role()
     lesson: Role = Role()
 
 
@@ -180,6 +182,8 @@ class LoopPolicy:
     spinning: SpinningPolicy = SpinningPolicy()
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()
+    automations: dict[str, Any] = Field(default_factory=dict)
+    """Automations by their name: the keys of `.loopline/automations/<name>.md`, and its text as `prompt`."""
 
     def runner_of(self, role: str) -> str:
         """The runner for this agent role; empty means the service's default."""
@@ -259,7 +263,7 @@ def inspect_policy(text: str) -> Inspection:
         given = json.dumps({**own, "instructions": body})
         policy = _ADAPTER.validate_json(given, strict=True)  # JSON, so that numbers in quotes are no numbers
     except ValidationError as error:
-        return Inspection(None, tuple(_list_problems(error, head)))
+        return Inspection(None, tuple(list_problems(error, head, _ADAPTER)))
     template = find_template_problems(body)
     summary = (*list_notes(ignored, policy.hooks.after_create), *(problem for _, problem in template))
     first_line = text.count("\n") - head.body.lstrip().count("\n")
@@ -280,19 +284,19 @@ def check_runners(policy: RepositoryPolicy, runners: Sequence[str], where: str) 
             )
 
 
-def _list_problems(error: ValidationError, head: FrontMatter) -> Iterator[str]:
+def list_problems(error: ValidationError, head: FrontMatter, adapter: TypeAdapter[Any]) -> Iterator[str]:
     """Each problem with its line and key, one sentence each."""
     for one in error.errors(include_url=False):
         path = tuple(part for part in one["loc"] if part != "[key]")
         name = ".".join(show_name(str(part)) for part in path)
-        yield f"line {head.find_line(path)}, {name}: {_explain(one)}"
+        yield f"line {head.find_line(path)}, {name}: {_explain(one, adapter)}"
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, adapter: TypeAdapter[Any]) -> str:
     """The explanation; of an unknown key with the nearest one beside it."""
     if error["type"] == "unexpected_keyword_argument":
         *parents, name = error["loc"]
-        if near := get_close_matches(str(name).lower(), list_keys(_ADAPTER.json_schema(), parents), n=1, cutoff=0.7):
+        if near := get_close_matches(str(name).lower(), list_keys(adapter.json_schema(), parents), n=1, cutoff=0.7):
             return f"it is an unknown key; the nearest one is {near[0]}"
     return explain(error)
 

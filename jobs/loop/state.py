@@ -38,6 +38,7 @@ from integrations.values import (
 )
 from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Comments, Guidance
+from jobs.loop.finding_state import FindingLink
 from jobs.loop.foreign_state import ForeignState
 from jobs.loop.lesson_state import LearningState
 from jobs.loop.merge_state import MergeState
@@ -303,6 +304,8 @@ class Loop:
     """The tickets for the repositories that this one names, in the order in which they are merged."""
     part_of: str = ""
     """Identifier of the ticket that this one is a part of."""
+    finding: FindingLink | None = None
+    """The finding of an automation that the ticket was filed for."""
     merged: MergedLines | None = None
     parked_until: float = 0.0
     """End of a run's backoff, Unix seconds; 0 without one."""

@@ -22,6 +22,7 @@ from jobs.messages.network import blocked_commands_line
 from jobs.roles.merge_brief import format_merge
 from jobs.roles.review_comments import format_answers, format_review_comments
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
+from jobs.workflow.run import TREELESS
 
 OUTPUT_FOR_JUDGE, OUTPUT_FOR_CHECKER, CLAIM_CHARACTERS = 600, 1_500, 2_000
 APPROACH = "Approach:"
@@ -35,9 +36,9 @@ _PROMPTS = Path(__file__).parent / "prompts"
 def build_system_text(spec: RunSpec, agents_md: str, skills: str = "") -> str:
     """The role's rules, then the repository's instructions and skills from its base branch.
 
-    Judge and lesson get only their rules: they compare texts of the brief."""
+    Roles without a work tree get only their rules: they compare texts."""
     rules = (_PROMPTS / f"{spec.role}.md").read_text(encoding="utf-8").strip()
-    given = () if spec.role in {"judge", "lesson"} else (_render_instructions(spec), agents_md.strip(), skills)
+    given = () if spec.role in TREELESS else (_render_instructions(spec), agents_md.strip(), skills)
     own = "\n\n".join(part for part in given if part)
     return rules + (f"\n\n{fence(spec, 'repository', own)}" if own else "")
 

@@ -12,11 +12,12 @@ from typing import Literal
 from integrations.texts import show_hidden, show_hidden_markup
 
 Source = Literal[
+    "items",
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment", "checks", "review", "commits",
-    "lessons",
+    "plan", "attempts", "claim", "comment", "checks", "review", "commits", "findings", "known", "lessons",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
+    "items": "anyone: logs, issues, pull requests, commits, tickets, advisories",
     "ticket": "anyone with access to the ticket",
     "context": "anyone with access to the board",
     "comments": "people with permission to control Loopline, before the work began",
@@ -32,12 +33,14 @@ AUTHORS: dict[Source, str] = {
     "claim": "another agent",
     "checks": "output of the code host's checks",
     "commits": "accounts with write access to the repository",
+    "findings": "another agent, from texts of anyone",
+    "known": "another agent, and people on the board",
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
     "lessons": "other agents, from comments of people",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
-    {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}
+    {"items", "ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}
 )
 """Texts that people read as rendered Markdown, where some markup is not visible."""
 

@@ -119,7 +119,7 @@ def _accept_proposal(
     if isinstance(answer, ToolResult):
         return answer
     commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
-    if wrong := "; ".join(_find_unstartable(run, session, commands, stopped)):
+    if wrong := "; ".join(find_unstartable(run, session, commands, stopped)):
         return reject_answer(f"These commands cannot be started here: {wrong}.")
     return accept_answer(PROPOSAL.to_builtins(build_proposal(answer, own)))
 
@@ -153,7 +153,7 @@ def _convert(given: SubmittedCriterion) -> ProposedCriterion:
     return ProposedCriterion(text=given.text, command=given.command, evidence=given.evidence)
 
 
-def _find_unstartable(run: Slice, session: Session, commands: Iterable[str], stopped: IsStopped) -> list[str]:
+def find_unstartable(run: Slice, session: Session, commands: Iterable[str], stopped: IsStopped) -> list[str]:
     """Start each command once at the base commit. Only one that the shell cannot find or start is wrong: the work is
     still to be done, so the exit code does not matter, and neither does a timeout."""
     timeout = min(TRY_SECONDS, get_command_seconds(run.spec.policy, run.world.settings))

@@ -39,6 +39,7 @@ from jobs.roles.limits import get_check_seconds, get_command_seconds
 from jobs.roles.submission import HostTool
 from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
+from jobs.workflow.run import TREELESS
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def run_model(
 
 def read_images(run: Slice) -> tuple[Image, ...]:
     """The ticket's images, for the roles with a work tree. One whose file was deleted is left out."""
-    found = [image for image in run.spec.images if image.media_type and run.spec.role not in {"judge", "lesson"}]
+    found = [image for image in run.spec.images if image.media_type and run.spec.role not in TREELESS]
     return tuple(filter(None, (load_image(run, image.file_name) for image in found)))
 
 

@@ -13,6 +13,7 @@ READY = "ready"  # set: tickets with a mailbox or an outbox that is not empty
 RUNS = "runs"  # set: unfinished runs
 DUE = "due"  # sorted set: tickets by the earliest deadline of their loop, Unix seconds
 LOOPS = "loops"  # set: tickets with a loop
+AUTOMATIONS = "automations"  # set: mailboxes of the repositories whose automations are known
 SWEEP_TURN = "sweep-turn"  # counter: the ticket whose pull request the sweep reads next
 SWEPT = "swept"  # hash: times of the last sweeps, Unix seconds; see `jobs.sweep`
 REBUILT = "rebuilt"  # set after the board was searched for loops that are missing in this Redis
@@ -51,7 +52,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
+    *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -78,6 +79,14 @@ def seen_delivery(source: str, delivery_id: str) -> str:  # set for an accepted 
 
 def loop(t: TicketId) -> str:  # the loop's state, JSON
     return f"loop:{t}"
+
+
+def automations(t: TicketId) -> str:  # state of a repository's automations, JSON
+    return f"state:{t}"
+
+
+def source_items(run: str) -> str:  # list: items that a run of an automation read, the most urgent first, JSON; expires
+    return f"source-items:{run}"
 
 
 def mailbox(t: str) -> str:  # list: the ticket's pending events, oldest first, JSON

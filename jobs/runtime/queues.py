@@ -15,6 +15,7 @@ from rq import Queue
 
 from integrations.failpoints import fail
 from integrations.values import RunId, TicketId
+from jobs.loop.automation_ids import is_automations
 from jobs.runtime.clocks import read_redis_time
 from jobs.runtime.run_order import add_waiting
 from jobs.runtime.scripts import run_script
@@ -25,6 +26,7 @@ FIRST = "first"
 """Of jobs that must begin within seconds, however long those of `EVENTS` take: it has a slot of its own."""
 LATER = "later"
 DRIVE = "jobs.drive.drive"
+AUTOMATE = "jobs.automate.automate"
 ADVANCE = "jobs.advance_run.advance_run"
 SWEEP = "jobs.sweep.sweep"
 REDELIVER = "jobs.redeliver.redeliver"
@@ -33,8 +35,8 @@ CHECK_ACCESS = "jobs.access.check_access"
 CONNECT = "jobs.access.connect_workspace"
 TEND_LESSONS = "jobs.tend_lessons.tend_lessons"
 _QUEUE_OF = {
-    DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST, CHECK_ACCESS: EVENTS,
-    CONNECT: EVENTS, TEND_LESSONS: EVENTS,
+    DRIVE: EVENTS, AUTOMATE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST,
+    CHECK_ACCESS: EVENTS, CONNECT: EVENTS, TEND_LESSONS: EVENTS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0
@@ -43,8 +45,13 @@ _KEEP_FAILURES_SECONDS = 86_400
 
 
 def wake_ticket(redis: Redis, ticket_id: TicketId, delay: float = 0) -> None:
-    """Queue a job that drives the ticket, after `delay` seconds at the earliest."""
-    wake(redis, DRIVE, ticket_id, delay=delay)
+    """Queue a job that drives the ticket, or the automations of a repository, after `delay` seconds at the earliest."""
+    wake(redis, job_of(ticket_id), ticket_id, delay=delay)
+
+
+def job_of(ticket_id: TicketId) -> str:
+    """The job that works on this mailbox."""
+    return AUTOMATE if is_automations(ticket_id) else DRIVE
 
 
 def wake_run(redis: Redis, run_id: RunId, delay: float = 0) -> None:
@@ -63,12 +70,12 @@ def wake(redis: Redis, job: str, *arguments: str, delay: float = 0) -> None:
 
 def has_delayed_wake(redis: Redis, ticket_id: TicketId) -> bool:
     """Whether a delayed wake-up of this ticket is pending."""
-    return redis.zscore(LATER, json.dumps([DRIVE, ticket_id])) is not None
+    return redis.zscore(LATER, json.dumps([job_of(ticket_id), ticket_id])) is not None
 
 
 def cancel_delayed_wake(redis: Redis, ticket_id: TicketId) -> None:
     """Cancel the ticket's delayed wake-up. Called by the lease holder, which schedules a new one if needed."""
-    redis.zrem(LATER, json.dumps([DRIVE, ticket_id]))
+    redis.zrem(LATER, json.dumps([job_of(ticket_id), ticket_id]))
 
 
 def clear_wake_flag(redis: Redis, job: str, *arguments: str) -> None:

@@ -1,7 +1,7 @@
 """Dead letters: items that failed too often or cannot be parsed, kept with their cause until a person redrives them.
 
-Buried by `jobs.drive` (events, commands) and `jobs.inbox.dispatch` (deliveries), listed and redriven by the command
-line. Both moves between a list and the dead letters are atomic.
+Buried by `jobs.mailbox_driver` (events, commands) and `jobs.inbox.dispatch` (deliveries), listed and redriven by the
+command line. Both moves between a list and the dead letters are atomic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""State of tickets in Redis: loops, mailboxes, outboxes. Called by the jobs.
+"""State of tickets in Redis: loops, and who waits for what. Called by the jobs.
 
 Every change of a loop is one atomic script under the ticket's fencing token (`jobs/runtime/lua/`).
 """
@@ -8,44 +8,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 from redis import Redis
 
 from integrations.events import EVENT, Event
-from integrations.values import RunId, TicketId
-from jobs.loop.commands import COMMAND, Command, Lane, lane_of
+from integrations.values import TicketId
+from jobs.loop.commands import COMMAND, Command, lane_of
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
+from jobs.store.mailboxes import Mailboxes
 
-MAILBOX_LIMIT = 20_000  # events
 KEPT_SECONDS = 30 * 86_400  # retention of loops and runs that have ended
 
-_log = structlog.get_logger(__name__)
 
-
-@dataclass(frozen=True)
-class Posted:
-    """A command in the outbox. `id` is the same for every retry; `raw` is its exact bytes in the list."""
-
-    id: str
-    command: Command
-    lane: Lane
-    raw: bytes
-
-
-class Store:
+class Store(Mailboxes[Event, Command]):
     """All tickets in one Redis."""
 
     def __init__(self, redis: Redis) -> None:
-        self.redis = redis
+        super().__init__(redis, EVENT, COMMAND, lane_of)
 
     def load(self, ticket_id: TicketId) -> Loop | None:
         """The loop, or None."""
@@ -63,17 +49,6 @@ class Store:
             with suppress(ValidationError):
                 found.append(LOOP.decode(raw))
         return found
-
-    def deliver(self, event: Event) -> bool:
-        """Put an event into its ticket's mailbox. Idempotent: False, without effect, for a known event id.
-
-        False also while the mailbox is full: the sweep finds moves, comments and reviews again."""
-        t = event.ticket_id
-        args: list[str | int] = [event.event_id, EVENT.encode(event), t, MAILBOX_LIMIT]
-        result = run_script(self.redis, "deliver", [keys.known_events(t), keys.mailbox(t), keys.READY], args)
-        if result == -1:
-            _log.warning("mailbox full, event dropped", ticket=t, event_id=event.event_id, limit=MAILBOX_LIMIT)
-        return int(result) == 1
 
     def watch_base(self, ticket_id: TicketId, repository: str, branch: str) -> None:
         """Let the next commit on this base branch be an event of the ticket."""
@@ -119,11 +94,6 @@ class Store:
         """Whether events of the ticket are known; not after a long time, which a clock can also pretend."""
         return bool(self.redis.exists(keys.known_events(ticket_id)))
 
-    def next_event(self, ticket_id: TicketId) -> bytes | None:
-        """The exact bytes at the head of the mailbox."""
-        head = self.redis.lindex(keys.mailbox(ticket_id), 0)
-        return None if head is None else decode(head).encode()
-
     def count_repeats(self, ticket_id: TicketId) -> int:
         """The number of events of the head's kind and author that directly follow it, at most 1,000."""
         head, *following = [json.loads(raw) for raw in self.redis.lrange(keys.mailbox(ticket_id), 0, 1_000)] or [{}]
@@ -141,12 +111,9 @@ class Store:
     ) -> None:
         """Remove the decided event and its `repeats` from the mailbox, save the new state and post its commands. None
         keeps the state."""
-        inner, outer = _envelopes(EVENT.decode(raw).event_id, commands)
-        t = ticket_id
-        outboxes = [keys.outbox(t, "inner"), keys.outbox(t, "outer")]
-        names = [keys.lease(t), keys.mailbox(t), keys.loop(t), *outboxes, keys.LOOPS, keys.failures(t), keys.DUE]
-        state, due = (LOOP.encode(loop), loop.due_at) if loop else ("", 0.0)
-        run_script(self.redis, "commit", names, [lease.token, raw, state, t, repeats, due, len(inner), *inner, *outer])
+        place = (keys.loop(ticket_id), keys.LOOPS)
+        state, due_at = (LOOP.encode(loop), loop.due_at) if loop else ("", 0.0)
+        self._commit(lease, ticket_id, raw, place, state, due_at, commands, repeats)
         if loop and loop.stage is Stage.DONE:
             self._expire(loop)
 
@@ -163,11 +130,11 @@ class Store:
 
         The commands' ids are made from `origin`, as from an event id."""
         t = loop.ticket.id
-        inner, outer = _envelopes(origin, commands)
+        inner, outer = self._envelopes(origin, commands)
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         args: list[str | bytes | int | float] = [LOOP.encode(loop), t, loop.due_at, len(inner), len(outer)]
         names = [keys.loop(t), keys.LOOPS, keys.known_events(t), *boxes, keys.READY, keys.DUE]
-        restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *_encode_pairs(events)]))
+        restored = bool(run_script(self.redis, "restore", names, [*args, *inner, *outer, *self._encode_pairs(events)]))
         if restored and loop.stage is Stage.DONE:
             self._expire(loop)
         return restored
@@ -178,32 +145,6 @@ class Store:
         boxes = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
         own = [keys.loop(t), *boxes, keys.known_events(t), keys.report(t), keys.failures(t)]
         run_script(self.redis, "forget_loop", [keys.lease(t), keys.LOOPS, keys.DUE, *own], [lease.token, t])
-
-    def next_command(self, ticket_id: TicketId, lane: Lane) -> Posted | None:
-        """The head of an outbox. Raises `pydantic.ValidationError` when this release cannot parse it."""
-        raw = self.head(ticket_id, lane)
-        if not raw:
-            return None
-        envelope = json.loads(raw)
-        return Posted(envelope["id"], COMMAND.from_builtins(envelope["command"]), lane, raw)
-
-    def head(self, ticket_id: TicketId, lane: Lane) -> bytes:
-        """The exact bytes at the head of an outbox, empty when there is none."""
-        return decode(self.redis.lindex(keys.outbox(ticket_id, lane), 0) or b"").encode()
-
-    def list_commands(self, ticket_id: TicketId, lane: Lane) -> list[Command]:
-        """All commands of an outbox that this release can parse, the head first."""
-        found = []
-        for raw in self.redis.lrange(keys.outbox(ticket_id, lane), 0, -1):
-            with suppress(ValidationError):
-                found.append(COMMAND.from_builtins(json.loads(raw)["command"]))
-        return found
-
-    def complete_command(self, lease: Lease, ticket_id: TicketId, posted: Posted, events: Iterable[Event]) -> None:
-        """Remove the command from the outbox and put the events it caused into the mailbox."""
-        t, outbox = ticket_id, keys.outbox(ticket_id, posted.lane)
-        names = [keys.lease(t), outbox, keys.known_events(t), keys.mailbox(t), keys.failures(t)]
-        run_script(self.redis, "performed", names, [lease.token, posted.raw, *_encode_pairs(events)])
 
     def last_report(self, ticket_id: TicketId) -> str:
         """The record of the report that was written last, empty when there is none."""
@@ -221,29 +162,3 @@ class Store:
     def report_wait(self, ticket_id: TicketId) -> float:
         """The rest of that time in seconds."""
         return max(self.redis.pttl(keys.report_wait(ticket_id)), 0) / 1000
-
-    def release(self, lease: Lease, ticket_id: TicketId, *, leave_work: bool = False) -> bool:
-        """Release the ticket's lease; False when there is new work, so that the holder has to continue."""
-        t = ticket_id
-        lists = [keys.mailbox(t), keys.outbox(t, "inner"), keys.outbox(t, "outer")]
-        args = [lease.token, t, "rest" if leave_work else ""]
-        return bool(run_script(self.redis, "release", [keys.lease(t), *lists, keys.READY], args))
-
-    def count_failure(self, ticket_id: TicketId | RunId, item: str) -> int:
-        """Count a failure of the item at the head; returns how often it has failed in a row."""
-        count = self.redis.hincrby(keys.failures(ticket_id), item, 1)
-        self.redis.expire(keys.failures(ticket_id), 86_400)
-        return int(count)
-
-
-def _envelopes(origin: str, commands: Sequence[Command]) -> tuple[list[str], list[str]]:
-    """The JSON entries of the inner and the outer outbox."""
-    found: dict[Lane, list[str]] = {"inner": [], "outer": []}
-    for n, command in enumerate(commands):
-        envelope = {"id": f"{origin}/{n}", "command": COMMAND.to_builtins(command)}
-        found[lane_of(command)].append(json.dumps(envelope, ensure_ascii=False))
-    return found["inner"], found["outer"]
-
-
-def _encode_pairs(events: Iterable[Event]) -> list[str]:
-    return [part for event in events for part in (event.event_id, EVENT.encode(event))]

@@ -26,6 +26,7 @@ from jobs.workflow import (
     deadlines,
     edits,
     escalation,
+    finding_reports,
     foreign,
     hand_over,
     lessons,
@@ -59,6 +60,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     if decision.loop.generation > loop.generation:
         by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
         decision = replace(decision, loop=approvals.note_requester(decision.loop, by))
+    decision = finding_reports.report_finding(loop, decision, event, policy)
     decision = answers.continue_answering(decision, event.at, policy)
     return lessons.learn(loop, skill_outcomes.count_skills(loop, decision, event), event, policy)
 
@@ -78,6 +80,7 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         case e.TicketCommented():
             event = sessions.read_choice(loop, event)
             decision = sessions.on_offer_answered(loop, event, policy)
+            decision = decision or finding_reports.on_question_answered(loop, event, policy)
             decision = decision or steering.on_ticket_commented(loop, event, policy)
             return limit_replies(loop, decision, event.author, event.at)
         case e.TicketDelegated():

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 INFORMATION = frozenset({"help", "status", "why"})
 SERVICE = frozenset({"freeze", "thaw"})
-WITH_TEXT = frozenset({"changes", "retry", "resume", "ticket"})
+WITH_TEXT = frozenset({"changes", "retry", "resume", "ticket", "ignore"})
 """Commands whose text goes on in the following lines."""
 KNOWN = (
     INFORMATION
@@ -36,7 +36,7 @@ _SYNONYMS = {
     "unpause": "resume", "continue": "resume", "redo": "retry", "again": "retry", "lgtm": "approve", "ship": "merge",
     "change": "changes", "revise": "changes", "take": "takeover", "commands": "help", "info": "status",
     "unfreeze": "thaw",
-    "reason": "why", "abandon": "close",
+    "reason": "why", "abandon": "close", "reject": "ignore", "dismiss": "ignore", "wontfix": "ignore",
 }  # fmt: skip
 """Only for the hint: none of them is a command."""
 _EXCLUSIVE = (frozenset({"approve", "merge"}), frozenset({"changes", "retry", "resume"}), frozenset({"takeover"}))
@@ -47,6 +47,7 @@ _CODE_SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)", re.
 _LIST_ITEM = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)])\s+)(?:\[[ xX]\]\s+)?")
 _EMPHASIS = re.compile(r"[*_~]{1,3}")
 _COMMAND = re.compile(r"/(?P<name>[a-z]{2,20})[*_~]*(?::(?!//)|[.,;!?]*(?=\s|$))", re.IGNORECASE)
+_AUTOMATION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SEPARATORS = r"[\s,:;.!–—-]*"
 _GREETING = re.compile(
     r"(?:hi|hello|hey|dear|please|pls|thanks|thank you|ok|okay|good (?:morning|afternoon|evening)|and|now|then)\b",
@@ -101,6 +102,11 @@ def parse_comment(body: str, names: Sequence[str] = ()) -> ParsedComment:
             commands.append(CommentCommand(name, rest.strip()))
             prose += following
     return ParsedComment("\n".join(prose).strip(), tuple(commands))
+
+
+def is_automation(text: str) -> bool:
+    """Whether the text of `/run` is the name of an automation."""
+    return bool(_AUTOMATION.fullmatch(text)) and text != "anyway"
 
 
 def find_nearest_command(name: str) -> str:

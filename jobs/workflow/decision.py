@@ -93,6 +93,11 @@ class ServicePolicy:
         known = self.teams[team].board_columns()
         return next((role for role, one in known.items() if one in {column, column_id or column}), None)
 
+    def team_of_repository(self, repository: str) -> str:
+        """The first team that works in the repository, empty without one."""
+        names = {key: {name.lower() for name in team.repositories} for key, team in self.teams.items()}
+        return next((key for key, known in names.items() if repository.lower() in known), "")
+
     def role_of(self, ticket: Ticket) -> Column | None:
         """The role of the ticket's column."""
         return self.column_role(ticket.team, ticket.column, ticket.column_id)

@@ -15,6 +15,7 @@ from jobs.messages import routing as messages
 from jobs.workflow.agreement import is_active, keep_content
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import acknowledge
+from jobs.workflow.finding_reports import starts_itself
 from jobs.workflow.hand_over import awaits_own_move, end, hand_over, has_left_loop, is_idle_or_closed, stop
 from jobs.workflow.waits import on_wait_read
 
@@ -75,7 +76,7 @@ def may_hand_over(event: TicketMoved, policy: ServicePolicy) -> bool:
 
 
 def _start(loop: Loop, event: TicketMoved, policy: ServicePolicy) -> Decision:
-    if may_hand_over(event, policy):
+    if may_hand_over(event, policy) or starts_itself(loop, event):
         decision = hand_over(replace(loop, part_of=event.part_of or loop.part_of), event.at, policy)
         return on_wait_read(decision.loop, event, policy) if event.cycle else decision
     mover = event.by.id or event.by.name if event.by else ""

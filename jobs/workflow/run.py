@@ -27,7 +27,9 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
-INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "lesson": "judge"}
+TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher", "lesson"})
+"""Roles without a work tree, which get only their rules."""
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge", "lesson": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
@@ -85,7 +87,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         images=loop.images,
         iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, "") or models.get(INSTEAD.get(role, role), ""),
-        model_setting=_name_model_setting(role, own, is_strong=bool(strong)),
+        model_setting=name_model_setting(role, own, is_strong=bool(strong)),
         effort="high" if strong else own.effort,
         caps=policy.caps_of(loop),
         ticket_usage=loop.spend.usage,
@@ -102,7 +104,8 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
     )
 
 
-def _name_model_setting(role: RunRole, own: Role, *, is_strong: bool) -> str:
+def name_model_setting(role: RunRole, own: Role, *, is_strong: bool = False) -> str:
+    """Where the model of the role is configured."""
     if is_strong and not own.runner:
         return "LOOPLINE_STRONG_MODEL"
     if own.model or own.runner:

@@ -19,6 +19,7 @@ from jobs.loop.commands import (
     Thaw,
 )
 from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance, join_guidance
+from jobs.loop.finding_state import RequestAutomation
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
 from jobs.messages.pull_request import pull_request_title
@@ -32,11 +33,13 @@ from jobs.workflow.commands_text import (
     ParsedComment,
     find_conflict,
     find_nearest_command,
+    is_automation,
     parse_comment,
 )
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.edits import correct, find_seen, is_late_edit, is_seen, mark_seen
 from jobs.workflow.escalation import acknowledge
+from jobs.workflow.finding_reports import ignore_finding
 from jobs.workflow.follow_ups import file_follow_up
 from jobs.workflow.foreign import can_resume, resume_on_branch
 from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
@@ -59,8 +62,7 @@ def on_ticket_commented(loop: Loop, event: TicketCommented, policy: ServicePolic
     if loop.stage is Stage.WAITING and _RUN_ANYWAY.fullmatch(parsed.prose) and not parsed.commands:
         parsed = ParsedComment("", (CommentCommand("run", "anyway"),))
     author, ours = event.author, loop.stage is not Stage.IDLE
-    always = SERVICE | INFORMATION | {"link"}
-    if author is None or not (ours or any(command.name in always for command in parsed.commands)):
+    if author is None or not (ours or any(_applies_always(command) for command in parsed.commands)):
         return Decision(loop)
     if is_seen(loop, event) or is_late_edit(loop, event):
         return Decision(loop)
@@ -104,6 +106,13 @@ def on_steering_taken(loop: Loop, event: SteeringTaken) -> Decision:
     pending = tuple(one for one in loop.comments.pending if one.comment_id not in event.comment_ids)
     taken_up = loop.comments.taken_up + len([comment_id for comment_id in event.comment_ids if comment_id])
     return Decision(replace(loop, comments=replace(loop.comments, pending=pending, taken_up=taken_up)))
+
+
+def _applies_always(command: CommentCommand) -> bool:
+    """Whether the command counts on a ticket that was not handed over, too."""
+    if command.name == "run":
+        return is_automation(command.text)
+    return command.name in SERVICE | INFORMATION | {"link", "ignore"}
 
 
 def _reply_in_thread(decision: Decision, root: str) -> Decision:
@@ -182,6 +191,12 @@ def _apply_command(
         return link_account(loop, author, guidance.text)
     if name == "ticket":
         return file_follow_up(loop, guidance)
+    if name == "run" and is_automation(guidance.text):
+        place = loop.workspace.repository
+        run = RequestAutomation(name=guidance.text, by=author.name, repository=place, reply_to=guidance.thread)
+        return Decision(loop, (run,))
+    if name == "ignore":
+        return ignore_finding(loop, guidance)
     loop = acknowledge(loop)
     if name in {"changes", "retry", "resume"} and not guidance.text and loop.comments.noted:
         noted = replace(join_guidance(loop.comments.noted), comment_id=guidance.comment_id, thread=guidance.thread)

@@ -1,8 +1,9 @@
 """The dashboard application: the state of all loops as pages and as JSON. Served by gunicorn
 (`service.dashboard.gunicorn_config`).
 
-Read-only, apart from the connection of a workspace (`connect`), and it holds no token of a provider. It accepts
-requests for known host names only, to prevent DNS rebinding, and only from people who signed in (`login`).
+Read-only, apart from the connection of a workspace (`connect`) and the start of an automation (`automations`), and it
+holds no token of a provider. It accepts requests for known host names only, to prevent DNS rebinding, and only from
+people who signed in (`login`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from jobs.config.environment import load
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.connection import connect
+from service.dashboard import automations, live, page_text
 from service.dashboard import connect as connect_workspace
-from service.dashboard import live, page_text
 from service.dashboard.connect import RESULT_SECONDS
 from service.dashboard.live import Limits
 from service.dashboard.login import add_login
@@ -71,6 +72,7 @@ def create_app(settings: Settings, password: str, limits: Limits = Limits()) -> 
     reader = Reader(connect(settings, timeout=2.0, retries=1, retry_timeouts=False), settings)
     app.register_error_handler(RedisError, partial(_render_redis_error, settings))
     app.register_blueprint(live.blueprint(connect(settings, limits.heartbeat_seconds + 5.0, retries=0), limits))
+    app.register_blueprint(automations.blueprint(settings, reader.runs.redis))
     app.register_blueprint(connect_workspace.blueprint(settings, connect(settings, RESULT_SECONDS + 5.0, retries=0)))
     _add_routes(app, reader, settings)
     return app

@@ -120,7 +120,8 @@ def _read_form_token() -> str:
     return token
 
 
-def _check_form_token() -> None:
+def check_form_token() -> None:
+    """Abort with 403 unless the form carries the session's token."""
     expected, given = session.get("form"), request.form.get("token", "")
     if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), given.encode()):
         abort(403, "The form is out of date. Go back, reload the page and try again.")
@@ -142,14 +143,14 @@ def _routes(settings: Settings, password: str, attempts: _Attempts) -> Blueprint
     def sign_in() -> AnyResponse | tuple[str, int]:
         if provider:
             abort(405, "People sign in at the OpenID Connect provider.")
-        _check_form_token()
+        check_form_token()
         if attempts.check(request.form.get("password", ""), password):
             return sign_in_as("password")
         return show("This is not the password. `loopline login` prints it on the machine of the dashboard.", 403)
 
     @routes.post("/logout")
     def sign_out() -> AnyResponse:
-        _check_form_token()
+        check_form_token()
         session.clear()
         return redirect("/login")
 

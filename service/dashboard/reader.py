@@ -21,6 +21,7 @@ from jobs.runtime.freeze import find_freeze
 from jobs.runtime.heartbeats import find_missing_agents, list_live_roles
 from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS
+from jobs.store.automations import AutomationStore
 from jobs.store.breaker import current_outage
 from jobs.store.lessons import Lessons
 from jobs.store.merged_lines import list_merged
@@ -73,7 +74,7 @@ class Reader:
 
     def notices(self) -> list[str]:
         """Return notices about all loops: the service is frozen, the disk is full, the model provider is unavailable or
-        rejects the credentials, a clock jumped."""
+        rejects the credentials, a clock jumped, a declaration of an automation cannot be used."""
         outage, freeze = current_outage(self.runs.redis), find_freeze(self.runs.redis, self._settings.home)
         sentences = [
             freeze.sentence if freeze else "",
@@ -81,6 +82,7 @@ class Reader:
             self._find_refusal(),
             outage.sentence if outage else "",
             *list_notices(self.runs.redis),
+            *(problem for state in AutomationStore(self.runs.redis).states() for problem in state.problems),
         ]
         return [sentence for sentence in sentences if sentence]
 

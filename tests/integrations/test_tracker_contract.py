@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from integrations.errors import NotFound, Rejected
-from integrations.ports.tracker import Attachment, Tracker
+from integrations.ports.tracker import Attachment, TicketSearch, Tracker
 from integrations.values import Ticket, TicketId
 from tests.integrations.trackers.board import Board, OpenBoard
 from tests.integrations.trackers.boards import BOARDS
@@ -96,6 +97,21 @@ def test_tickets_in_no_columns_are_none(board: Board, ticket: Ticket) -> None:
     assert list(board.tracker.in_columns(ticket.team, [])) == []
 
 
+def test_tickets_are_found_by_column_and_label(board: Board, ticket: Ticket) -> None:
+    other = board.tracker.fetch(board.new_ticket("Other"))
+    label = board.new_name()
+    board.tracker.add_label(ticket, label)
+
+    def find(most: int = 10, **given: Any) -> list[str]:
+        return [one.id for one in board.tracker.find_tickets(TicketSearch(team=board.team, **given), most)]
+
+    assert find(labels=(label.upper(), "unknown")) == [ticket.id]
+    assert find(labels=(label,), columns=(board.columns[1],)) == []
+    assert find(1, columns=(board.columns[0],)) == [other.id]
+    with pytest.raises(Rejected, match="Agnt"):
+        find(columns=("Agnt",))
+
+
 # --- tickets --------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +173,15 @@ def test_ticket_is_created_once(board: Board, ticket: Ticket) -> None:
     assert (created.id, created.title, created.description) == (wanted, "Second part", "of two")
     assert (again.description, now.column, now.labels) == ("of two", board.columns[1], (name,))
     assert now.creator is None or now.creator.is_us
+
+
+def test_ticket_can_be_described_again(board: Board, ticket: Ticket) -> None:
+    for _ in range(2):
+        board.tracker.describe_ticket(ticket.id, "## Other text\n\n- one")
+    now = board.tracker.fetch(ticket.id)
+    assert (now.title, now.description) == (ticket.title, "## Other text\n\n- one")
+    with pytest.raises(NotFound):
+        board.tracker.describe_ticket(TicketId(UNKNOWN_ID), "lost")
 
 
 def test_ticket_is_not_created_in_an_unknown_team(board: Board) -> None:

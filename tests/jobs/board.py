@@ -65,7 +65,7 @@ class Board:
             timeout=20,
         )
         assert answer.json()["data"]["commentCreate"]["success"], answer.text
-        event = TicketCommented(event_id=f"comment:{comment_id}", ticket_id=ticket_id, comment_id=comment_id)
+        event = TicketCommented(event_id=f"comment:{comment_id}", ticket_id=ticket_id, comment_id=comment_id, body=body)
         self.world.store.deliver(event)
         return comment_id
 

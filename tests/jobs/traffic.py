@@ -22,7 +22,7 @@ from integrations.standins.demo.stack import DEMO_TICKETS
 from integrations.standins.linear.seed import stable_id
 from integrations.standins.linear.server import LinearApp
 from integrations.standins.wire import Webhook, serve
-from integrations.trackers.linear import tracker
+from integrations.trackers.linear import columns
 from integrations.trackers.linear.client import load_documents
 from integrations.trackers.linear.webhooks import LinearWebhooks
 from integrations.values import TicketId
@@ -192,14 +192,14 @@ def idle_hour(traffic: Traffic) -> Counter[str]:
     """The requests of an hour in which nothing happens, by operation. Names of columns are cached for less time than
     lies between two comparisons, so here they are not cached."""
     traffic.counter.order.clear()
-    seconds, cached = traffic.board.world.settings.sweep_seconds, tracker.COLUMNS_SECONDS
-    tracker.COLUMNS_SECONDS = 0.0
+    seconds, cached = traffic.board.world.settings.sweep_seconds, columns.COLUMNS_SECONDS
+    columns.COLUMNS_SECONDS = 0.0
     try:
         for _ in range(3_600 // seconds):
             sweep()
             traffic.pass_time(seconds)
     finally:
-        tracker.COLUMNS_SECONDS = cached
+        columns.COLUMNS_SECONDS = cached
     return traffic.counter.counts
 
 

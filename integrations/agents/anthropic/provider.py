@@ -60,6 +60,8 @@ ANTHROPIC = RunnerProvider(
         "judge": "claude-haiku-5-5",
         "checker": "claude-opus-5-5",  # not the maker's model, which overlooks its own mistakes
         "answer": "claude-haiku-5-5",
+        "triage": "claude-haiku-5-5",
+        "matcher": "claude-haiku-5-5",
         "strong": "claude-fable-5-1",
     },
 )

@@ -42,10 +42,11 @@ _log = structlog.get_logger(__name__)
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "loopline"}
 _TIMEOUTS = (5.0, 20.0)
 _ROUTE_SEGMENTS = {
-    "access_tokens", "actions", "annotations", "app", "attempts", "check-runs", "collaborators", "comments", "commits",
-    "deliveries", "events", "git", "heads", "hook", "hooks", "installation", "installations", "issues", "jobs",
-    "labels", "logs", "merge", "milestones", "permission", "pulls", "ref", "refs", "replies", "requested_reviewers",
-    "rerequest", "rerun-failed-jobs", "reviews", "rules", "runs", "search", "statuses",
+    "access_tokens", "actions", "alerts", "annotations", "app", "attempts", "check-runs", "collaborators", "comments",
+    "commits", "deliveries", "dependabot", "events", "git", "heads", "hook", "hooks", "installation", "installations",
+    "issues", "jobs", "labels", "logs", "merge", "milestones", "permission", "pulls", "ref", "refs", "releases",
+    "replies", "requested_reviewers", "rerequest", "rerun-failed-jobs", "reviews", "rules", "runs", "search",
+    "statuses",
 }  # fmt: skip
 _RETRIES = 3
 _MAX_REDIRECTS = 5

@@ -22,6 +22,7 @@ from integrations.code_hosts.github.describing import describe, mark_ready
 from integrations.code_hosts.github.facts import fetch_facts
 from integrations.code_hosts.github.graphql import GraphQL
 from integrations.code_hosts.github.merging import MergeText, Merging
+from integrations.code_hosts.github.sources import Sources
 from integrations.code_hosts.github.statuses import State, Statuses
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.ci import CheckFailure
@@ -35,6 +36,7 @@ from integrations.ports.code_host import (
 )
 from integrations.ports.merge_rules import MergeMethod, MergeRules, WaitingWay
 from integrations.ports.pull_request import HostCheck, PullRequestFacts
+from integrations.ports.source_items import SourceQuery, SourceReading
 from integrations.texts import cut
 from integrations.values import CommitSha
 
@@ -79,6 +81,7 @@ class GitHub:
         self._own_api = GitHubApi(url, AppJwt(app), backoff) if app else None
         self._reviewer = GitHubApi(url, reviewer, backoff) if reviewer else None
         self._checks = Checks(self._api)
+        self._sources = Sources(self._api, self._checks)
         self._statuses = Statuses(self._api, as_app=self._as_app)
         self._merging = Merging(self._api, self._graph, merge_method)
 
@@ -332,6 +335,9 @@ class GitHub:
 
     def fetch_failures(self, repository: str, checks: Sequence[HostCheck]) -> tuple[CheckFailure, ...]:
         return self._checks.fetch_failures(repository, checks)
+
+    def read_source(self, query: SourceQuery) -> SourceReading:
+        return self._sources.read(query)
 
     def rerun_checks(self, repository: str, checks: Sequence[HostCheck]) -> tuple[str, ...]:
         return self._checks.rerun_checks(repository, checks)

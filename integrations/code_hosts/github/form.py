@@ -15,9 +15,10 @@ PERMISSIONS = {
     "actions": "write",
     "statuses": "read",
     "merge_queues": "read",
+    "vulnerability_alerts": "read",
 }
 """Of an App. GitHub offers the event `workflow_run` only with actions, `status` with statuses, `merge_group` with merge
-queues."""
+queues. The alerts of Dependabot are a source of automations."""
 EVENTS = (
     *("pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment"),
     *("check_run", "check_suite", "workflow_run", "status", "push", "merge_group", "repository"),

@@ -249,6 +249,10 @@ class WorkflowRun(Payload):
     head_repository: RepositoryId | None = None
     pull_requests: PullRequestsOfCheck = ()
     updated_at: AwareDatetime | None = None
+    event: Text = ""
+    run_number: int = 0
+    run_attempt: int = 1
+    created_at: AwareDatetime | None = None
 
 
 class JobStep(Payload):
@@ -269,6 +273,8 @@ class Job(Payload):
     status: Text = ""
     conclusion: Text = ""
     html_url: Text = ""
+    run_attempt: int = 1
+    completed_at: AwareDatetime | None = None
     steps: tuple[JobStep, ...] = ()
 
 

@@ -216,6 +216,47 @@ class Milestone(Record):
 
 
 @dataclass
+class Issue(OnPull):
+    """An open issue; its number is none of a pull request."""
+
+    title: str
+    body: str
+    labels: list[str]
+    created_at: str
+    updated_at: str
+
+
+@dataclass
+class Release(Record):
+    """A published release."""
+
+    repository: str
+    tag: str
+    body: str
+    author: str
+    prerelease: bool
+    published_at: str
+
+
+@dataclass
+class Alert(Record):
+    """An open alert of Dependabot. `fixed_in` is empty without a fixed version."""
+
+    repository: str
+    number: int
+    advisory: str
+    summary: str
+    severity: str
+    ecosystem: str
+    package: str
+    manifest: str
+    scope: str
+    affected: str
+    fixed_in: str
+    created_at: str
+
+
+@dataclass
 class Hook(Record):
     """A repository's webhook that was created over the API. `events` has '*' for all."""
 
@@ -245,6 +286,7 @@ KINDS: dict[str, type[Record]] = {
     for kind in (
         *(Pull, IssueComment, Review, ReviewComment, Status),
         *(CheckSuite, WorkflowRun, CheckRun, Delivery, Hook, QueueEntry, Place, Milestone),
+        *(Issue, Release, Alert),
     )
 }
 
@@ -292,6 +334,11 @@ class Store:
         with self._lock:
             records = cast("list[Kind]", list(self._tables[kind].values()))
         return [one for one in records if all(getattr(one, name) == value for name, value in same.items())]
+
+    def next_number(self, repository: str) -> int:
+        """The number of the next issue or pull request, which share them."""
+        known = [*self.all(Pull, repository=repository), *self.all(Issue, repository=repository)]
+        return 1 + max((one.number for one in known), default=0)
 
     def _keep(self, record: Record) -> None:
         self.version += 1

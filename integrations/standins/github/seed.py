@@ -17,7 +17,8 @@ DEFAULT_EVENTS = [
     *("check_run", "check_suite", "workflow_run", "workflow_job", "merge_group", "repository"),
 ]
 WRITABLE = ("contents", "pull_requests", "issues", "checks", "statuses", "actions")
-ALL_PERMISSIONS = {"metadata": "read", "merge_queues": "read", **dict.fromkeys(WRITABLE, "write")}
+READABLE = ("metadata", "merge_queues", "vulnerability_alerts")
+ALL_PERMISSIONS = {**dict.fromkeys(READABLE, "read"), **dict.fromkeys(WRITABLE, "write")}
 
 
 class Strict(BaseModel):
@@ -91,6 +92,8 @@ class SeededRepository(Strict):
     allow_auto_merge: bool = False
     allow_drafts: bool = True
     """Whether the plan has draft pull requests."""
+    allow_alerts: bool = True
+    """Whether the alerts of Dependabot are enabled."""
     teams: list[str] = []
     """Slugs of the owner's teams with access."""
     archived: bool = False

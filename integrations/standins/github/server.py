@@ -15,7 +15,7 @@ from integrations.standins.github.hub import Hub
 from integrations.standins.github.places import apply_place
 from integrations.standins.github.problems import Problem
 from integrations.standins.github.records import Place
-from integrations.standins.github.routes import actions
+from integrations.standins.github.routes import actions, sources
 from integrations.standins.github.seed import Seed
 from integrations.standins.wire import WEBHOOK_FAULTS, Webhook, add_controls, serve
 
@@ -44,7 +44,7 @@ def create_app(
     for place in app.hub.store.all(Place):
         apply_place(app.hub, place)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    for edge in (rest, endpoint, smart_http, lfs, manifests, pages, ci, actions):
+    for edge in (rest, endpoint, smart_http, lfs, manifests, pages, ci, actions, sources):
         app.register_blueprint(edge.blueprint(app.hub))
     add_controls(app, app.hub.log.entries, app.hub.faults, (*rest.BEFORE, *rest.AFTER, *WEBHOOK_FAULTS))
     app.register_error_handler(HTTPException, _no_such_page)

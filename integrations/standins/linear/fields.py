@@ -38,7 +38,7 @@ MANY: dict[tuple[str, str], Callable[[Context, Row], list[Row]]] = {
     ("Team", "states"): lambda context, row: context.related("WorkflowState", "teamId", row),
     ("Comment", "reactions"): lambda context, row: context.related("Reaction", "commentId", row),
 }
-KIND_OF = {"issue": "Issue", "state": "WorkflowState", "team": "Team"}
+KIND_OF = {"issue": "Issue", "project": "Project", "state": "WorkflowState", "team": "Team"}
 
 
 def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) -> Any:
@@ -57,9 +57,11 @@ def resolve(source: Any, info: GraphQLResolveInfo[Context], **arguments: Any) ->
 
 
 def follower(context: Context) -> Callable[[Any, str], Any]:
-    """What a filter's field names on a row: a column or another row."""
+    """What a filter's field names on a row: a column, another row or several."""
 
     def follow(row: Row, name: str) -> Any:
+        if (row["__typename"], name) in MANY:
+            return MANY[row["__typename"], name](context, row)
         if name in KIND_OF:
             return context.store.get(KIND_OF[name], row[f"{name}Id"])
         return row["content"][name] if row["__typename"] == "AgentActivity" and name == "type" else row[name]
@@ -135,6 +137,8 @@ def matches(value: Any, condition: Mapping[str, Any], follow: Follow) -> bool:
 def _fits(value: Any, name: str, wanted: Any, follow: Follow) -> bool:
     if name == "or":
         return any(matches(value, part, follow) for part in wanted)
+    if name == "some":
+        return any(matches(one, wanted, follow) for one in value)
     if name == "null":
         return (value is None) is wanted
     if value is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from integrations.ports.tracker import Activity, Attachment, PlanStep
+from integrations.ports.tracker import Activity, Attachment, PlanStep, TicketSearch
 from integrations.texts import cut
 from integrations.values import NewRelation, TicketId
 
@@ -55,3 +56,18 @@ def describe_relation(ticket_id: TicketId, relation: NewRelation) -> dict[str, s
         "relatedIssueId": ends[1],
         "type": kind,
     }
+
+
+def describe_search(search: TicketSearch, state_ids: Sequence[str]) -> dict[str, Any]:
+    """Linear's `IssueFilter`; `state_ids` are those of the search's columns."""
+    described: dict[str, Any] = {"team": {"key": {"eq": search.team}}}
+    if state_ids:
+        described["state"] = {"id": {"in": list(state_ids)}}
+    if search.labels:
+        described["labels"] = {"some": {"or": [{"name": {"eqIgnoreCase": name}} for name in search.labels]}}
+    if search.project:
+        described["project"] = {"name": {"eqIgnoreCase": search.project}}
+    if search.since:
+        at = datetime.fromtimestamp(search.since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        described["updatedAt"] = {"gte": at}
+    return described

@@ -6,19 +6,17 @@ only where the caller's copy can be outdated. Sources: Linear's published schema
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.paging import PageBounds
 from integrations.ports.tracker import (
     Activity,
     Attachment,
-    BoardColumn,
     Changes,
     Comment,
     Move,
@@ -28,7 +26,8 @@ from integrations.ports.tracker import (
 )
 from integrations.texts import cut
 from integrations.trackers.linear import uploads
-from integrations.trackers.linear.client import HiddenTeam, LinearClient
+from integrations.trackers.linear.client import LinearClient
+from integrations.trackers.linear.columns import LinearColumns
 from integrations.trackers.linear.credentials import Credential
 from integrations.trackers.linear.inputs import (
     BODY_LIMIT,
@@ -38,7 +37,6 @@ from integrations.trackers.linear.inputs import (
     describe_relation,
     describe_session,
 )
-from integrations.trackers.linear.requests import LinearRequests
 from integrations.trackers.linear.responses import (
     AttachmentNode,
     CommentNode,
@@ -49,22 +47,19 @@ from integrations.trackers.linear.responses import (
     NamedNode,
     PlaceNode,
     Records,
-    TeamNode,
     UserNode,
     parse_response,
 )
 from integrations.trackers.linear.session_responses import PromptNode, SessionNode, WholeSessionNode
 from integrations.values import NewRelation, Person, Ticket, TicketId
 
-COLUMNS_SECONDS = 600.0
 UPLOADS_URL = "https://uploads.linear.app"
 NO_ID = "00000000-0000-4000-8000-000000000000"  # of no user: the query needs one
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ENDED_SESSIONS = {"complete", "error"}
 PAGE = 50  # tickets by id in one request
 
 
-class Linear(LinearRequests):
+class Linear(LinearColumns):
     """A Linear workspace, accessed with one credential.
 
     `url` is the GraphQL endpoint; `access_token` takes precedence over `api_key`, `credential` over both; `uploads_url`
@@ -82,33 +77,11 @@ class Linear(LinearRequests):
     ) -> None:
         super().__init__(LinearClient(url, api_key, access_token, timeout, credential))
         self._uploads_url, self._timeout = uploads_url, timeout
-        self._columns: dict[str, dict[str, str]] = {}
-        self._fetched_at: dict[str, float] = {}
 
     def organization(self) -> tuple[str, str]:
         """Id and name of the workspace."""
         found = self._query(NamedNode, "Workspace", "organization")
         return found.id, found.name
-
-    def check_columns(self, team: str, columns: Sequence[str]) -> None:
-        """Raise `HiddenTeam` or `Rejected` for a wrong name, with a list of the teams or the team's columns. Reads them
-        again."""
-        self._refresh_columns(team)
-        for column in columns:
-            self._find_column(team, column)
-
-    def columns(self, team: str) -> tuple[BoardColumn, ...]:
-        """All columns of the team in the board's order, read again."""
-        self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
-        return tuple(BoardColumn(state_id, name) for name, state_id in self._columns[team].items())
-
-    def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
-        """Every ticket of `team` in one of `columns`; paginated lazily, 50 per request."""
-        state_ids = [self._state_id(team, column, refresh=not place) for place, column in enumerate(columns)]
-        if not state_ids:
-            return
-        nodes = self._paginate(Records[IssueNode], "TicketsInColumns", "issues", stateIds=state_ids)
-        yield from (node.to_ticket() for node in nodes)
 
     def fetch_many(self, ticket_ids: Sequence[TicketId]) -> Iterator[Ticket]:
         """The tickets that exist; 50 per request."""
@@ -174,42 +147,6 @@ class Linear(LinearRequests):
         if current.state.id != state_id:
             self._mutate("MoveTicket", id=ticket.id, stateId=state_id)
         return True
-
-    def _state_id(self, team: str, column: str, *, refresh: bool = True) -> str:
-        """The column's id, given its name or id. Names are cached, and read again when one is missing, and regularly: a
-        column can be replaced by one of the same name. `refresh`: not where Linear refuses the id of a column that was
-        replaced."""
-        if _UUID.fullmatch(column):
-            return column
-        is_old = refresh and time.monotonic() - self._fetched_at.get(team, 0.0) > COLUMNS_SECONDS
-        if is_old or column not in self._columns.get(team, {}):
-            self._refresh_columns(team)
-        return self._find_column(team, column)
-
-    def _find_column(self, team: str, column: str) -> str:
-        """The id of a known column. Raises `Rejected`."""
-        known = self._columns[team]
-        if column not in known:
-            raise Rejected(
-                f"Linear team {team} has no column {column!r}: its columns are {', '.join(known)}; "
-                "rename one in Linear, or change the column in the settings"
-            )
-        return known[column]
-
-    def _refresh_columns(self, team: str) -> None:
-        self._columns[team], self._fetched_at[team] = self._fetch_columns(team), time.monotonic()
-
-    def _fetch_columns(self, team: str) -> dict[str, str]:
-        teams = self._query(Connection[TeamNode], "TeamColumns", "teams", key=team).nodes
-        if not teams:
-            nodes = self._paginate(Connection[NamedNode], "Teams", "teams")
-            visible = ", ".join(f"{node.key} ({node.name})" for node in nodes) or "no team"
-            raise HiddenTeam(
-                f"Linear team {team!r} not found with this credential, which can see {visible}: give Loopline's "
-                "account access to the team in Linear, or correct the key in LOOPLINE_TEAMS"
-            )
-        states = sorted(teams[0].states.nodes, key=lambda state: state.position)
-        return {state.name: state.id for state in states}
 
     def fetch(self, ticket_id: TicketId) -> Ticket:
         """The current ticket, by UUID or identifier ('ENG-123'). Raises `NotFound`."""
@@ -285,15 +222,17 @@ class Linear(LinearRequests):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         """Idempotent: a conflict means that an earlier attempt created the ticket or the relation."""
         teams = self._query(Connection[NamedNode], "TeamId", "teams", key=team).nodes
         if not teams:
             self.check_columns(team, ())  # raises with the teams that can be seen
-        values = {"id": ticket_id, "teamId": teams[0].id, "title": cut(title, TITLE_LIMIT)}
+        values: dict[str, Any] = {"id": ticket_id, "teamId": teams[0].id, "title": cut(title, TITLE_LIMIT)}
         values["description"] = cut(description, BODY_LIMIT)
         values |= {"stateId": self._state_id(team, column)} if column else {}
         values |= {"parentId": parent_id} if parent_id else {}
+        values |= {"priority": priority} if priority else {}
         with suppress(Conflict):
             self._mutate("CreateTicket", input=values)
         for relation in relations:
@@ -303,6 +242,9 @@ class Linear(LinearRequests):
         for label in labels:
             self.add_label(ticket, label)
         return ticket
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        self._mutate("DescribeTicket", id=ticket_id, description=cut(description, BODY_LIMIT))
 
     def attach(self, ticket_id: TicketId, attachment: Attachment) -> None:
         """Upsert the attachment by ticket and URL.

@@ -172,11 +172,24 @@ def _translate_issue(delivery: Delivery, payload: Mapping[str, Any], action: str
     if changed & (_CONTENT | _ORDER):
         order_only = not changed & _CONTENT
         fields = _build_fields(delivery, "TicketEdited", data, "id")
-        events.append(TicketEdited(**fields, order_only=order_only, by=_read_actor(payload)))
+        labels, team = _read_new_labels(payload), _get_text(_get_object(data, "team"), "key", default="")
+        events.append(
+            TicketEdited(**fields, order_only=order_only, by=_read_actor(payload), new_labels=labels, team=team)
+        )
     if "delegateId" in changed and payload["updatedFrom"]["delegateId"]:
         by = _get_text(_get_object(payload, "actor"), "id", default="")
         events.append(TicketUndelegated(**_build_fields(delivery, "TicketUndelegated", data, "id"), by=by))
     return events
+
+
+def _read_new_labels(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the labels that the issue has got."""
+    before = _get_object(payload, "updatedFrom").get("labelIds")
+    labels = _get_object(payload, "data").get("labels")
+    if not isinstance(before, list) or not isinstance(labels, list):
+        return ()
+    new = (one for one in labels if isinstance(one, dict) and one.get("id") not in before)
+    return tuple(name for one in new if isinstance(name := one.get("name"), str))
 
 
 def _read_actor(payload: Mapping[str, Any]) -> Person:

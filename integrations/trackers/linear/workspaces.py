@@ -21,6 +21,7 @@ from integrations.ports.tracker import (
     PlanStep,
     Prompt,
     Session,
+    TicketSearch,
 )
 from integrations.token_store import TokenStore
 from integrations.trackers.linear.client import HiddenTeam
@@ -77,6 +78,11 @@ class LinearWorkspaces:
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterator[Ticket]:
         for ticket in self._find(team, lambda one: list(one.in_columns(team, columns))):
             self._remember(ticket.id, self._places.get(team, ""))
+            yield ticket
+
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterator[Ticket]:
+        for ticket in self._find(search.team, lambda one: list(one.find_tickets(search, most))):
+            self._remember(ticket.id, self._places.get(search.team, ""))
             yield ticket
 
     def move(self, ticket: Ticket, column: str) -> None:
@@ -139,12 +145,18 @@ class LinearWorkspaces:
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
         def create(one: Linear) -> Ticket:
-            place = {"column": column, "parent_id": parent_id, "relations": relations, "labels": labels}
-            return one.create_ticket(team, title, description, ticket_id, **place)  # type: ignore[arg-type]
+            return one.create_ticket(
+                team, title, description, ticket_id, column=column, parent_id=parent_id, relations=relations,
+                labels=labels, priority=priority,
+            )  # fmt: skip
 
         return self._find(team, create, ticket_id)
+
+    def describe_ticket(self, ticket_id: TicketId, description: str) -> None:
+        self._find(ticket_id, lambda one: one.describe_ticket(ticket_id, description))
 
     def comment(self, ticket_id: TicketId, body: str, comment_id: str, parent_id: str = "") -> None:
         self._find(ticket_id, lambda one: one.comment(ticket_id, body, comment_id, parent_id), comment_id)

@@ -42,6 +42,7 @@ HOOK = {"id": 3, "active": True, "config": {"url": "https://loopline.test/webhoo
 JOB = HostCheck(name="build", conclusion="failure", kind="job", id="5")
 RUN = HostCheck(name="scan", conclusion="failure", kind="check_run", id="6")
 REQUIRED = {"required_status_checks": [{"context": "build"}]}
+FAILED_RUN = {"id": 9, "name": "CI", "head_sha": SHA, "status": "completed", "conclusion": "failure"}
 FACTS = {
     "id": "PR_7",
     "number": 7,
@@ -94,6 +95,12 @@ ANSWERS = {
     "POST /repos/o/r/check-runs/6/rerequest": Answer(201, {}),
     "GET /repos/o/r/actions/jobs/5": Answer(body={"id": 5, "run_id": 9, "steps": []}),
     "GET /repos/o/r/actions/jobs/5/logs": Answer(302, b"", {"Location": "http://127.0.0.1:9/log"}),
+    "GET /repos/o/r/commits/main/check-runs": Answer(body={"check_runs": []}),
+    "GET /repos/o/r/commits/main/statuses": Answer(body=[]),
+    "GET /repos/o/r/issues": Answer(body=[]),
+    "GET /repos/o/r/releases": Answer(body=[]),
+    "GET /repos/o/r/dependabot/alerts": Answer(body=[]),
+    "GET /repos/o/r/actions/runs": Answer(body={"workflow_runs": [FAILED_RUN]}),
     "GET /repos/o/r/actions/runs/9": Answer(body={"head_sha": SHA, "status": "completed"}),
     "GET /repos/o/r/actions/runs/9/jobs": Answer(body={"jobs": [{"id": 5, "run_id": 9}]}),
     "POST /repos/o/r/actions/runs/9/rerun-failed-jobs": Answer(201, {}),

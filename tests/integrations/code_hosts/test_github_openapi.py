@@ -6,16 +6,22 @@ from collections.abc import Callable
 import pytest
 
 from integrations.code_hosts.github import payloads as payloads
+from integrations.code_hosts.github import source_payloads
 from integrations.code_hosts.github.app import AppCredentials, PersonalToken
 from integrations.code_hosts.github.code_host import GitHub
 from integrations.errors import Forbidden
 from integrations.ports.code_host import CodeHost, PullRequestDetails
+from integrations.ports.source_items import HOST_SOURCES, SourceQuery
 from tests.integrations.code_hosts.answering import Answer, Answering, Asked
 from tests.integrations.code_hosts.canned import ANSWERS, BRANCH, JOB, RUN, SHA, check, pull
 from tests.integrations.code_hosts.rest_description import RestDescription
 from tests.support.github_published import rest_description
 
 URL = "http://d/"
+FILTERS = {
+    "issues": {"labels": "bug", "author": "octocat", "assignee": "octocat"},
+    "advisories": {"severity": "high,critical", "ecosystem": "npm", "scope": "runtime"},
+}
 DETAILS = PullRequestDetails(("loopline",), ("ada",), ("web",), "1.0")
 CALLS: dict[str, Callable[[GitHub], object]] = {
     "repository": lambda github: github.repository("o/r"),
@@ -42,6 +48,10 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "fetch_checks": lambda github: github.fetch_checks("o/r", SHA),
     "fetch_required_checks": lambda github: github.fetch_required_checks("o/r", "main"),
     "fetch_failures": lambda github: github.fetch_failures("o/r", (JOB, RUN)),
+    "read_source": lambda github: [
+        github.read_source(SourceQuery(kind, "o/r", "main", 1.0, 2.0, FILTERS.get(kind, {})))
+        for kind in sorted(HOST_SOURCES)
+    ],
     "rerun_checks": lambda github: github.rerun_checks("o/r", (JOB, RUN)),
     "may_steer": lambda github: github.may_steer("o/r", "octocat"),
     "reply_in_thread": lambda github: github.reply_in_thread("o/r", 7, "5", "Done", "m1"),
@@ -117,6 +127,10 @@ READ_AS: dict[str, tuple[type[payloads.Payload], str]] = {
     f"get {REPO}/actions/jobs/{{job_id}}": (payloads.Job, ""),
     f"get {REPO}/actions/runs/{{run_id}}": (payloads.WorkflowRun, ""),
     f"get {REPO}/actions/runs/{{run_id}}/jobs": (payloads.Job, "jobs"),
+    f"get {REPO}/actions/runs": (payloads.WorkflowRun, "workflow_runs"),
+    f"get {REPO}/issues": (source_payloads.Issue, "[]"),
+    f"get {REPO}/releases": (source_payloads.Release, "[]"),
+    f"get {REPO}/dependabot/alerts": (source_payloads.Alert, "[]"),
     f"get {REPO}/rules/branches/{{branch}}": (payloads.BranchRule, "[]"),
     f"get {REPO}/installation": (payloads.Installation, ""),
     "post /app/installations/{installation_id}/access_tokens": (payloads.InstallationToken, ""),

@@ -64,7 +64,8 @@ def test_probe_of_an_app_with_all_permissions_is_fine(host: tuple[GitHub, str]) 
 
 def test_probe_of_an_app_names_missing_permissions_and_events(host: tuple[GitHub, str]) -> None:
     rights, events = [one for one in as_app(host[1], 8).probe(SCOPE) if one.level != "ok"]
-    lacks = "the App lacks contents: write, actions: write, statuses: read, merge_queues: read"
+    lacks = "the App lacks contents: write, actions: write, statuses: read, merge_queues: read, "
+    lacks += "vulnerability_alerts: read"
     assert (rights.level, rights.text) == ("problem", lacks)
     assert events.text.startswith("the App gets no events pull_request, ") and events.level == "warning"
 

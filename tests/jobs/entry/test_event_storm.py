@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from integrations.events import EVENT, Event, TicketCommented, TicketEdited, TicketMoved
-from jobs import drive as driving
-from jobs.drive import SLICE_STEPS, drive
+from jobs import mailbox_driver
+from jobs.drive import drive
 from jobs.loop.state import Stage
+from jobs.mailbox_driver import SLICE_STEPS
 from jobs.runtime import keys, queues
 from jobs.runtime.queues import EVENTS, open_queue
-from jobs.store import tickets
+from jobs.store import mailboxes
 from tests.jobs.board import Board
 from tests.jobs.story import BUG, FEATURE, VAGUE, hand_over
 
@@ -65,7 +66,7 @@ def test_busy_ticket_yields_after_seconds_too(board: Board, monkeypatch: pytest.
     ticket_id = board.ticket_id(VAGUE)
     for n in range(5):
         board.world.store.deliver(TicketCommented(event_id=f"c{n}", ticket_id=ticket_id, comment_id=f"gone-{n}"))
-    monkeypatch.setattr(driving, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(mailbox_driver, "SLICE_SECONDS", 0.0)
 
     drive(ticket_id)
 
@@ -127,7 +128,7 @@ def test_move_that_arrives_after_the_read_is_read_again(board: Board) -> None:
 
 
 def test_mailbox_that_is_full_takes_no_further_event(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tickets, "MAILBOX_LIMIT", 3)
+    monkeypatch.setattr(mailboxes, "MAILBOX_LIMIT", 3)
     store, ticket_id = board.world.store, board.ticket_id(FEATURE)
     events = [TicketMoved(event_id=f"m{n}", ticket_id=ticket_id, at=1.0) for n in range(4)]
 

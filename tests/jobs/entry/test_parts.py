@@ -19,8 +19,8 @@ from integrations.standins.linear.seed import stable_id
 from integrations.values import TicketId
 from jobs.config.settings import Settings
 from jobs.effects.perform import Context, perform
-from jobs.effects.sessions import derive_id
 from jobs.loop.commands import OpenPullRequest
+from jobs.loop.derived_ids import derive_id
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.lease import hold

@@ -15,6 +15,7 @@ from typing import get_args
 
 import pytest
 
+from integrations.findings import EvidenceRun, ProposedFinding
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import HostCheck
@@ -41,6 +42,7 @@ from integrations.values import MergeConflict, Person, QueuePlace, Ticket, Ticke
 from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
+from jobs.loop.automation_state import KnownFinding, RunRecord
 from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush, ForeignState
@@ -268,6 +270,21 @@ REVIEWS = tuple(
 )
 OVERLAP = Overlap(ticket="t8", identifier="ENG-8", paths=("billing/invoice.py", "billing/tax.py"))
 WHOLE = "Totals.\n\n[repo=shop] [repo=web]\n\n## Done when\n- it adds up\n- [repo=web] shown\n- [repo=shop] stored"
+KNOWN = KnownFinding(
+    fingerprint="f", evidence="e", title="The split loses a cent", automation="ci-triage", severity="high", seen=4,
+    items=("check:CI/test",), ticket=TicketRef(id="t8", identifier="ENG-8"), first_at=1.8e9, last_at=1.8e9,
+)  # fmt: skip
+REJECTED = replace(KNOWN, status="rejected", reason="the partner's service is down on Fridays")
+FOUND = ProposedFinding(
+    title="The split loses a cent [repo=acme/other]", body="`split` rounds down.\n\n## Done when\n\n- nothing",
+    severity="high", paths=("tally/split.py",), links=("https://github.com/acme/shop/actions/runs/5",),
+    criteria=PROPOSAL.criteria[:2], runs=(EvidenceRun(command="pytest -q", exit_code=1, output="1 failed"),),
+)  # fmt: skip
+RAN = RunRecord(
+    id="r", automation="ci-triage", cause="schedule", started_at=1.8e9, ended_at=1.8e9, outcome="filed", found=3,
+    duplicates=1, filed=1, rejected=1, cost_usd=0.12,
+)  # fmt: skip
+BODY_OF = ("ci-triage", "acme/shop", "a" * 40)
 WAITING = [
     loop_with(TICKET, stage=Stage.WAITING, waits_for=BLOCKERS[:1], wait=WaitState()),
     loop_with(replace(TICKET, children=BLOCKERS), stage=Stage.WAITING, waits_for=BLOCKERS),
@@ -277,6 +294,26 @@ WAITING = [
     loop_with(TICKET, stage=Stage.WAITING, wait=WaitState(kind="unreviewed", lines=1240, limit=1000)),
 ]
 SHOWN = {
+    "finding_title": [m.finding_title(FOUND)],
+    "finding_body": [
+        m.finding_body(FOUND, *BODY_OF, asks=True),
+        m.finding_body(FOUND, *BODY_OF, previous=KNOWN.ticket, returns="rejected", names_repository=True),
+        m.finding_body(replace(FOUND, runs=(), links=()), *BODY_OF, previous=KNOWN.ticket, returns="done", starts=True),
+    ],
+    "criteria_section": [m.criteria_section(FOUND.criteria)],
+    "start_question": [m.start_question("ci-triage")],
+    "raised_message": [m.raised_message(4)],
+    "seen_line": [m.seen_line(1, 1.8e9), m.seen_line(4, 1.8e9)],
+    "ignored_message": [m.ignored_message("Ana", "the partner's service is down"), m.ignored_message("Ana", "")],
+    "ignore_elsewhere_message": [m.ignore_elsewhere_message()],
+    "requested_message": [m.requested_message("ci-triage", "acme/shop")],
+    "rejection_reason": [m.rejection_reason("Canceled"), m.rejection_reason("")],
+    "memory_title": [m.memory_title("acme/shop")],
+    "memory_body": [
+        m.memory_body("acme/shop", (KNOWN, REJECTED), (RAN,), {"t8": m.work_line("Ready for review", 2, 1.5)}, 1.8e9)
+    ],
+    "run_line": [m.run_line(RAN), m.run_line(replace(RAN, outcome="failed", note="The sources could not be read."))],
+    "work_line": [m.work_line("Ready for review", 2, 1.5)],
     "environment_reason": [m.environment_reason(one, "on main") for one in PROBLEMS],
     "preflight_line": [
         m.preflight_line(ON_BASE, "main"),
@@ -681,7 +718,10 @@ def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
     assert all(bad not in text for bad in ("@everyone", "![", "<!--", "```"))
 
 
-LARGE = {"pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message", "help_message"}
+LARGE = {
+    "pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message", "help_message",
+    "finding_body", "memory_body",
+}  # fmt: skip
 """Messages that are read on the code host, or that list all criteria or commands for a person to decide about."""
 
 

@@ -18,6 +18,7 @@ from integrations.ports.tracker import (
     Comment,
     Move,
     Reaction,
+    TicketSearch,
     WithoutSessions,
 )
 from integrations.values import NewRelation, Person, Ticket
@@ -57,6 +58,19 @@ class Jot(WithoutSessions):
         with self._board() as tickets:
             found = [t for t in tickets.values() if t["column"] in columns and not t["trashed"]]
         return [_listed(ticket) for ticket in found]
+
+    def find_tickets(self, search: TicketSearch, most: int) -> Iterable[Ticket]:
+        self.check_columns(search.team, search.columns)
+        labels = {label.lower() for label in search.labels}
+        with self._board() as tickets:
+            found = [
+                ticket
+                for ticket in tickets.values()
+                if not ticket["trashed"]
+                and ticket["column"] in (search.columns or COLUMNS)
+                and (not labels or labels & {label.lower() for label in ticket["labels"]})
+            ]
+        return [_listed(ticket) for ticket in found][::-1][:most]
 
     def fetch_with_attachments(self, ticket_id: str) -> tuple[Ticket, Sequence[Attachment]]:
         with self._changed(ticket_id) as one:
@@ -99,8 +113,9 @@ class Jot(WithoutSessions):
         parent_id: str = "",
         relations: Sequence[NewRelation] = (),
         labels: Sequence[str] = (),
+        priority: int = 0,
     ) -> Ticket:
-        """The file has neither parents nor relations."""
+        """The file has no parents, relations and priorities."""
         self.check_columns(team, [column] if column else [])
         with suppress(NotFound):
             return self.fetch(ticket_id)
@@ -108,6 +123,10 @@ class Jot(WithoutSessions):
         with self._changed(ticket_id) as one:
             one.update(column=column or COLUMNS[0], labels=[*labels])
         return self.fetch(ticket_id)
+
+    def describe_ticket(self, ticket_id: str, description: str) -> None:
+        with self._changed(ticket_id) as one:
+            one["description"] = description
 
     def comment(self, ticket_id: str, body: str, comment_id: str, parent_id: str = "", author: str = US) -> None:
         with self._changed(ticket_id) as one:

@@ -15,6 +15,7 @@ from integrations.standins.github.routes import (
     pulls,
     repositories,
     rules,
+    sources,
     updates,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "pulls",
     "repositories",
     "rules",
+    "sources",
     "updates",
 ]

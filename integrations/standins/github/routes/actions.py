@@ -85,11 +85,13 @@ def _rerequest(call: Call, suite_id: int, name: str = "") -> None:
 
 @operation("GET", WORKFLOW_RUNS, needs="actions:read")
 def list_workflow_runs(call: Call) -> Reply:
-    """The workflow runs of the repository, newest first; `head_sha` filters."""
-    sha = call.request.query.get("head_sha", "")
-    same = {"sha": sha} if sha else {}
+    """The workflow runs of the repository, newest first; `head_sha`, `branch` and `status` filter."""
+    query = call.request.query
+    same = {field: query[name] for name, field in (("head_sha", "sha"), ("branch", "branch")) if query.get(name)}
     runs = call.hub.store.all(WorkflowRun, repository=call.repository.name, **same)[::-1]
     shown = [shapes.workflow_run(call.view, call.repository, one, jobs_of(call.hub, one)) for one in runs]
+    if status := query.get("status"):
+        shown = [one for one in shown if status in (one["status"], one["conclusion"])]
     return Reply({"total_count": len(shown), "workflow_runs": shown})
 
 

@@ -46,6 +46,8 @@ def list_pulls(call: Call) -> Reply:
     if ":" in (head := query.get("head", "")):
         owner, _, branch = head.partition(":")
         pulls = [one for one in pulls if one.branch == branch and owner.lower() == repository.owner.lower()]
+    if query.get("sort") == "updated":
+        pulls.sort(key=lambda one: (one.updated_at, one.number))
     if query.get("direction", "desc") != "asc":
         pulls.reverse()
     return Reply([pull_request_simple(call.view, repository, one) for one in pulls])
@@ -64,7 +66,7 @@ def open_pull(call: Call) -> Reply:
         raise Problem(422, "Draft pull requests are not supported in this repository.")
     if not wanted.title.strip():
         raise invalid("PullRequest", "title", code="missing_field")
-    number = 1 + max((one.number for one in store.all(Pull, repository=repository.name)), default=0)
+    number = store.next_number(repository.name)
     columns = repository.name, number, call.actor.login, wanted.title, wanted.body, branch, base
     pull = Pull(
         store.new_id(), *columns, head_sha, base_sha, now(), now(), pushed_by=call.actor.login, draft=wanted.draft

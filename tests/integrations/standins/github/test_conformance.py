@@ -99,6 +99,9 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield ada, "PATCH", late, {"base": "release"}
     yield ada, "PUT", f"{SHOP}/issues/2/lock", {"lock_reason": "resolved"}
     yield ada, "DELETE", f"{SHOP}/issues/2/lock", None
+    github.add_sources()
+    for source in ("issues", "issues?labels=bug&since=2026-01-01T00:00:00Z", "releases", "dependabot/alerts"):
+        yield bot, "GET", f"{SHOP}/{source}", None
     yield ada, "POST", f"{SHOP}/branches/release/rename", {"new_name": "stable"}
     yield ada, "POST", f"{SHOP}/branches/main/rename", {"new_name": "trunk"}
     yield ada, "DELETE", f"{SHOP}/collaborators/bob", None

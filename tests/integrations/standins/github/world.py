@@ -161,6 +161,12 @@ class World:
         script = {"repository": repository, "checks": checks, "apply": apply}
         requests.post(f"{self.url}/_ci", json=script, timeout=10).raise_for_status()
 
+    def add_sources(self) -> None:
+        """An issue, a release and an alert of acme/shop."""
+        alert = {"advisory": "GHSA-rf4j-j272-fj86", "package": "left-pad"}
+        found = {"issues": [{"title": "It fails", "labels": ["bug"]}], "releases": [{"tag": "v1"}], "alerts": [alert]}
+        requests.post(f"{self.url}/_sources", json={"repository": "acme/shop", **found}, timeout=10).raise_for_status()
+
     def manifest_code(self, **changed: Any) -> str:
         """The code to which the form of a new App leads; empty if it is refused."""
         manifest = {

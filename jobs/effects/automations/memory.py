@@ -1,0 +1,117 @@
+"""The memory of a repository's automations: a ticket with a text for people, and an attachment from which the state is
+rebuilt when Redis is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from integrations.automation_events import AutomationEvent, MemoryWritten
+from integrations.errors import NotFound, Rejected, Unauthorized
+from integrations.ports.tracker import Attachment
+from integrations.values import Identifier, Ticket, TicketId
+from jobs.effects.automations.context import AutomationContext
+from jobs.effects.automations.filing import watch_finding
+from jobs.effects.texts import sanitize_text, withhold_secrets
+from jobs.effects.world import World
+from jobs.loop.automation_commands import WriteMemory
+from jobs.loop.automation_memory import Metadata, memory_of, restore_state
+from jobs.loop.automation_state import AutomationState
+from jobs.loop.derived_ids import memory_ticket_id
+from jobs.messages import automations as messages
+from jobs.messages.text import state_message
+
+MOST_DELETED = 20
+"""Tickets of one memory that people deleted."""
+_log = structlog.get_logger(__name__)
+
+
+def write_memory(command: WriteMemory, ctx: AutomationContext) -> Sequence[AutomationEvent]:
+    """Write the present state, over whatever people wrote there. Without a finding no ticket is created."""
+    state, world = ctx.state, ctx.world
+    ticket, free = _find_ticket(state.repository, world)
+    if ticket is None and not state.findings:
+        return ()
+    draft = ticket or Ticket(id=free, identifier=Identifier(""), title="", team=state.team)
+    tried = _describe_work(state, world)
+    text = messages.memory_body(state.repository, state.findings, state.history, tried, world.now())
+    body = sanitize_text(text, draft, world)
+    if ticket is None:
+        served = world.policy.teams.get(state.team)
+        column = served.board_columns().get("done", "") if served else ""
+        title = messages.memory_title(state.repository)
+        ticket = world.tracker.create_ticket(state.team, title, body, free, column=column)
+    else:
+        world.tracker.describe_ticket(ticket.id, body)
+    facts: dict[str, str | int | float] = {"at": world.now()}
+    for name, fact in memory_of(state).items():
+        facts[name] = withhold_secrets(fact, ticket, world) if isinstance(fact, str) else fact
+    url = f"{world.settings.dashboard_url}/automations/{state.repository}"
+    world.tracker.attach(ticket.id, Attachment(url, messages.MEMORY_TITLE, "", facts))
+    return (MemoryWritten(**ctx.build_event_fields("written"), run=command.run, ticket=ticket.to_reference()),)
+
+
+def read_memory(repository: str, world: World) -> AutomationState | None:
+    """The state of the repository's automations on the board, for a Redis that has none; None if there is no memory.
+
+    Tickets of open findings are watched again. A memory that cannot be used is logged, and counts as none."""
+    ticket, _ = _find_ticket(repository, world)
+    if ticket is None:
+        return None
+    attached = [one.metadata for one in world.tracker.attachments(ticket.id) if one.title == messages.MEMORY_TITLE]
+    for metadata in sorted(attached, key=_read_time, reverse=True):
+        try:
+            state = restore_state(repository, metadata, world.now())
+        except Rejected as error:
+            _log.warning("memory not read", repository=repository, ticket=ticket.identifier, reason=str(error))
+            continue
+        _watch_open_findings(state, world)
+        return replace(state, memory_ticket=ticket.to_reference())
+    return None
+
+
+def _find_ticket(repository: str, world: World) -> tuple[Ticket | None, TicketId]:
+    """The memory's ticket, or the id to create it with. One that people deleted is left alone."""
+    for ticket_id in _list_ids(repository):
+        try:
+            found = world.tracker.fetch(ticket_id)
+        except Unauthorized:
+            raise
+        except NotFound:
+            return None, ticket_id
+        if not found.trashed and (found.creator is None or found.creator.is_us):
+            return found, ticket_id
+    raise Rejected(f"The memory of {repository} was deleted {MOST_DELETED} times: restore one of its tickets.")
+
+
+def _list_ids(repository: str) -> Iterator[TicketId]:
+    yield from (memory_ticket_id(repository, deleted) for deleted in range(MOST_DELETED))
+
+
+def _read_time(metadata: Metadata) -> float:
+    """When the attachment was written: there are two when the dashboard's address has changed."""
+    at = metadata.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def _describe_work(state: AutomationState, world: World) -> dict[TicketId, str]:
+    """One line about the work on each finding that was accepted."""
+    lines = {}
+    for one in state.findings:
+        loop = world.store.load(one.ticket.id) if one.ticket and one.status in {"accepted", "done"} else None
+        if loop and loop.generation:
+            spent = loop.spend.usage.cost_usd
+            lines[loop.ticket.id] = messages.work_line(state_message(loop.stage), loop.attempt.number, spent)
+    return lines
+
+
+def _watch_open_findings(state: AutomationState, world: World) -> None:
+    known = {one.ticket.id: one for one in state.findings if one.ticket and one.status == "open"}
+    with suppress(Rejected):
+        for ticket in world.tracker.fetch_many(list(known)):
+            one = known.get(ticket.id)
+            if one and not ticket.trashed:
+                watch_finding(ticket, state.repository, one.fingerprint, one.automation, world)

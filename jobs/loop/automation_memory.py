@@ -1,0 +1,184 @@
+"""The machine block of a repository's memory, from which the state of its automations is rebuilt when Redis is lost.
+Pure.
+
+Linear keeps an attachment's metadata as an object of strings and numbers, so structure travels as JSON in strings.
+Any account with write access to the ticket can edit it, so it is not trusted: each part is validated, and one that is
+invalid is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from integrations.errors import Rejected
+from integrations.values import Codec
+from jobs.loop.automation_state import AutomationState, KnownFinding, RunRecord
+from jobs.loop.derived_ids import finding_ticket_id
+
+Metadata = Mapping[str, str | int | float]
+SCHEMA = 1
+PART_CHARACTERS, MOST_PARTS = 8_000, 10
+"""Of the findings; with these bounds the memory stays below the size of a comment."""
+MOST_RUNS, MOST_DAYS = 30, 3
+MOST_SECONDS = 1e11
+MOST_ITEMS, ITEM_CHARACTERS, TITLE_CHARACTERS, REASON_CHARACTERS = 10, 200, 150, 300
+_RANKS = {"open": 0, "accepted": 1, "rejected": 2, "done": 3}
+_IDENTIFIER = re.compile(r"[\w-]{1,60}")
+_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+_EVIDENCE = re.compile(r"(?:[0-9a-f]{8}:[0-9a-f]{8} ?){0,30}")
+_KNOWN: Codec[KnownFinding] = Codec(KnownFinding)
+_RECORD: Codec[RunRecord] = Codec(RunRecord)
+T = TypeVar("T")
+
+
+def memory_of(state: AutomationState) -> dict[str, str | int | float]:
+    """The metadata. Of findings the open ones come first, then the newest; those that do not fit are left out."""
+    spent = {name: dict(sorted(days.items())[-MOST_DAYS:]) for name, days in state.spent.items()}
+    records = [_RECORD.to_builtins(replace(one, note=one.note[:REASON_CHARACTERS])) for one in state.history]
+    return {
+        "schema": SCHEMA,
+        "repository": state.repository,
+        "slots": _bound(state.last_slots),
+        "read": _bound(state.read_at),
+        "spent": _bound(spent),
+        "history": _join_fitting(records[-MOST_RUNS:][::-1]),
+        **_split_findings(state.findings),
+    }
+
+
+def restore_state(repository: str, metadata: Metadata, now: float) -> AutomationState:
+    """The state that `memory_of` was given, as far as it is valid. Declarations are read again, and a time in the
+    future counts as `now`. Raises `Rejected` for the memory of another repository or of a newer release."""
+    schema = metadata.get("schema")
+    if not isinstance(schema, int | float) or schema > SCHEMA:
+        raise Rejected(f"the memory of {repository} has schema {schema!r}; this release reads {SCHEMA}")
+    if metadata.get("repository") != repository:
+        raise Rejected(f"the memory of {repository} is that of {metadata.get('repository')!r}")
+    parts = [metadata.get(f"findings{number}") for number in range(MOST_PARTS)]
+    found = {one.fingerprint: one for part in parts for one in _read_list(part, _KNOWN) if _is_valid(repository, one)}
+    history = [one for one in _read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
+    return AutomationState(
+        repository=repository,
+        last_slots=_read_times(metadata.get("slots"), now),
+        read_at=_read_times(metadata.get("read"), now),
+        spent={name: _read_costs(days) for name, days in _read_object(metadata.get("spent")).items()},
+        findings=tuple(_clip(one, now) for one in found.values()),
+        history=tuple(history[::-1][-MOST_RUNS:]),
+    )
+
+
+def _split_findings(findings: Sequence[KnownFinding]) -> dict[str, str]:
+    """As JSON lists that fit into one value each."""
+    ordered = sorted(findings, key=lambda one: (_RANKS[one.status], -one.last_at))
+    parts, lines, size = list[str](), list[str](), 0
+    for one in ordered:
+        line = json.dumps(_shorten(one), ensure_ascii=False)
+        if lines and size + len(line) + 2 > PART_CHARACTERS:
+            parts.append(f"[{', '.join(lines)}]")
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 2
+    parts += [f"[{', '.join(lines)}]"] if lines else []
+    return {f"findings{number}": part for number, part in enumerate(parts[:MOST_PARTS])}
+
+
+def _shorten(one: KnownFinding) -> dict[str, Any]:
+    """The finding without what is empty."""
+    short = replace(
+        one,
+        title=one.title[:TITLE_CHARACTERS],
+        reason=one.reason[:REASON_CHARACTERS],
+        items=tuple(item for item in one.items if len(item) <= ITEM_CHARACTERS)[:MOST_ITEMS],
+        paths=tuple(path for path in one.paths if len(path) <= ITEM_CHARACTERS)[:MOST_ITEMS],
+        ticket=replace(one.ticket, title="", description="") if one.ticket else None,
+    )
+    plain: dict[str, Any] = _KNOWN.to_builtins(short)
+    ticket = {name: part for name, part in (plain["ticket"] or {}).items() if part}
+    return {name: part for name, part in {**plain, "ticket": ticket or None}.items() if part}
+
+
+def _is_valid(repository: str, one: KnownFinding) -> bool:
+    """Whether Loopline can have written it: its ticket has the id that is made from its fingerprint."""
+    return (
+        bool(_FINGERPRINT.fullmatch(one.fingerprint) and _EVIDENCE.fullmatch(one.evidence))
+        and bool(_NAME.fullmatch(one.automation))
+        and one.ticket is not None
+        and one.ticket.id == finding_ticket_id(repository, one.fingerprint, one.reopened)
+        and bool(_IDENTIFIER.fullmatch(one.ticket.identifier))
+        and all(map(_is_count, (one.first_at, one.last_at, one.decided_at)))
+        and 0 < one.seen < 1_000_000
+        and max(map(len, (*one.items, *one.paths)), default=0) <= ITEM_CHARACTERS
+    )
+
+
+def _is_valid_record(one: RunRecord) -> bool:
+    return bool(_NAME.fullmatch(one.automation)) and all(map(_is_count, (one.started_at, one.ended_at, one.cost_usd)))
+
+
+def _clip(one: KnownFinding, now: float) -> KnownFinding:
+    return replace(
+        one,
+        title=one.title[:TITLE_CHARACTERS],
+        reason=one.reason[:REASON_CHARACTERS],
+        first_at=min(one.first_at, now),
+        last_at=min(one.last_at, now),
+        decided_at=min(one.decided_at, now),
+    )
+
+
+def _read_list(given: object, codec: Codec[T]) -> Iterator[T]:
+    """The entries that are valid."""
+    for entry in _parse(given, list):
+        try:
+            yield codec.from_builtins(entry)
+        except ValidationError:
+            continue
+
+
+def _read_object(given: object) -> dict[str, Any]:
+    return {name: part for name, part in _parse(given, dict).items() if _NAME.fullmatch(name)}
+
+
+def _read_times(given: object, now: float) -> dict[str, float]:
+    return {name: min(float(at), now) for name, at in _read_object(given).items() if _is_count(at)}
+
+
+def _read_costs(given: object) -> dict[str, float]:
+    return {str(day): float(cost) for day, cost in given.items() if _is_count(cost)} if isinstance(given, dict) else {}
+
+
+def _is_count(given: object) -> bool:
+    """Whether it is a number of seconds or dollars that Loopline can have written."""
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given < MOST_SECONDS
+
+
+def _parse(given: object, form: type[T]) -> T:
+    """The JSON value if it has this form; an empty one otherwise."""
+    try:
+        plain = json.loads(given) if isinstance(given, str) else None
+    except (ValueError, RecursionError):
+        plain = None
+    return plain if isinstance(plain, form) else form()
+
+
+def _join_fitting(entries: Sequence[Any]) -> str:
+    """As a JSON list of the first entries that fit into one value."""
+    lines, size = list[str](), 2
+    for line in (json.dumps(entry, ensure_ascii=False) for entry in entries):
+        size += len(line) + 2
+        if size > PART_CHARACTERS:
+            break
+        lines.append(line)
+    return f"[{', '.join(lines)}]"
+
+
+def _bound(plain: object) -> str:
+    text = json.dumps(plain)
+    return text if len(text) <= PART_CHARACTERS else ""

@@ -1,0 +1,95 @@
+"""The triage's slice: a model reads the sources of an automation and submits what is worth a ticket. Called by
+`jobs.advance_run`. Reads the base commit and changes nothing.
+
+Loopline runs the command sources and the evidence commands itself. Without any source item no model is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from integrations.findings import Found, ProposedFinding, SourceItem
+from integrations.ports.agent_runner import ToolResult
+from integrations.texts import cut
+from integrations.values import Codec
+from jobs.loop.automation_state import KnownFinding, TriageTask
+from jobs.roles.command_sources import Checkout, check_commands, run_command_sources
+from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
+from jobs.roles.slice import RunResult, Slice, remind_once, run_in_tree
+from jobs.roles.source_digest import build_item_tools, format_digest
+from jobs.roles.submission import HostTool, IsStopped, accept_answer
+from jobs.roles.ticket_brief import fence
+from jobs.roles.triage_form import FINDINGS_TOOL, build_finding, read_findings
+from jobs.store.source_items import SourceItems
+
+MOST_KNOWN, KNOWN_CHARACTERS = 80, 200
+_FOUND: Codec[tuple[ProposedFinding, ...]] = Codec(tuple[ProposedFinding, ...])
+
+
+def run_triage(run: Slice) -> RunResult | None:
+    """The findings of the run. A run that ends without an answer is done, and has found nothing."""
+    task, spec = run.spec.triage, run.spec
+    if task is None:
+        return RunResult("failed", "internal error: a triage run without an automation")
+    workspace = run.mirror.create_workspace(run.folder, spec.start_sha, spec.workspace.base_sha)
+    try:
+        environment = prepare_environment(run, spec.start_sha)
+    except BuildStopped:
+        return RunResult("stopped")
+    write_exclusions(workspace, environment)
+    checkout = Checkout(run, environment)
+    printed = run_command_sources(task.automation.sources, checkout)
+    if printed is None:
+        return RunResult("stopped")
+    items = (*SourceItems(run.world.redis).read(task.run), *printed.items)
+    if not items:
+        return RunResult("done", result=Found(problems=printed.problems))
+    with run.sandbox.open(workspace, environment, writable=False) as session:
+        tool = HostTool(FINDINGS_TOOL, lambda given, stopped: _accept_findings(given, items, checkout, stopped))
+        tools = (*build_item_tools(spec, items), tool)
+        outcome = run_in_tree(run, session, build_triage_brief(run, task, items), tools)
+    if outcome is None or remind_once(run, outcome, FINDINGS_TOOL.name):
+        return None
+    run.mirror.remove_workspace(run.folder)
+    findings = _FOUND.from_builtins(outcome.final["findings"]) if outcome.final is not None else ()
+    return RunResult(outcome.kind, outcome.summary, Found(findings=findings, problems=printed.problems))
+
+
+def build_triage_brief(run: Slice, task: TriageTask, items: Sequence[SourceItem]) -> str:
+    """The automation's task, what is known, and the digest of the source items."""
+    spec, own = run.spec, task.automation
+    skill = f"\n\nRead the skill {own.skill} first." if own.skill else ""
+    prompt = own.prompt.strip() or own.description or "Find what is worth a ticket."
+    parts = [f"## Task of the automation {own.name}\n\n{fence(spec, 'repository', prompt)}{skill}"]
+    if task.known:
+        parts.append(f"## Known findings\n\n{fence(spec, 'known', _format_known(task.known))}")
+    parts.append(f"## Source items\n\n{format_digest(spec, items)}")
+    return "\n\n".join(parts)
+
+
+def _format_known(known: Sequence[KnownFinding]) -> str:
+    """The newest known findings, one line each."""
+    newest = sorted(known, key=lambda one: -one.last_at)[:MOST_KNOWN]
+    return "\n".join(f"- {_describe(one)}" for one in newest)
+
+
+def _describe(one: KnownFinding) -> str:
+    reason = f", because: {one.reason}" if one.status == "rejected" and one.reason else ""
+    line = f"{one.status}{reason}: {one.title} ({', '.join(one.items)})"
+    return cut(" ".join(line.split()), KNOWN_CHARACTERS)
+
+
+def _accept_findings(
+    arguments: Mapping[str, Any], items: Sequence[SourceItem], checkout: Checkout, stopped: IsStopped
+) -> ToolResult:
+    """The end of the run with the findings, each with the results of its commands, or an error for the model."""
+    run, by_key = checkout.run, {item.key: item for item in items}
+    answer = read_findings(arguments, by_key, run.mirror.list_objects(run.spec.start_sha))
+    if isinstance(answer, ToolResult):
+        return answer
+    results = check_commands(answer.findings, checkout, stopped)
+    if isinstance(results, ToolResult):
+        return results
+    findings = (build_finding(one, by_key, runs) for one, runs in zip(answer.findings, results, strict=True))
+    return accept_answer({"findings": _FOUND.to_builtins(tuple(findings))})
