@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from redis.exceptions import RedisError
 
 from integrations.errors import Conflict, Frozen, IntegrationError, Rejected, Unauthorized, Unavailable
 from integrations.git.mirror import Mirror
@@ -63,6 +64,12 @@ def tend_lessons(repository: str) -> None:
             queues.wake(world.redis, queues.TEND_LESSONS, repository, delay=RETRY_SECONDS)
         except Rejected as error:  # about the repository; the sweep tries again
             _log.warning("lessons not tended", reason=str(error))
+        except RedisError:
+            raise
+        except Exception:  # the sweep tries again
+            _log.exception("unexpected error", item="lessons")
+            if world.raise_faults:
+                raise
 
 
 def _tend(repository: str, lease: Lease, world: World) -> None:
@@ -133,6 +140,8 @@ class _Tender:
             if pull is None:
                 self._check_policy(begun, mirror, base_branch)
                 pull = self._open_pull(begun, mirror, base_branch)
+            if pull and pull.state == "open":
+                self._label(pull)
         except (Unavailable, Unauthorized, Frozen):
             raise
         except (IntegrationError, PolicyError) as error:
@@ -144,6 +153,7 @@ class _Tender:
             self._update(begun, lambda one: end_pull_request(one, is_merged=True, at=now))
         else:
             self._update(begun, lambda one: replace(one, number=pull.number, url=pull.url))
+            _log.info("lesson proposed", lesson=begun.id, number=pull.number)
 
     def _check_policy(self, lesson: Lesson, mirror: Mirror, base_branch: str) -> None:
         """Raises `Rejected` where the present policy wants no pull requests, or the rule is no plain sentence."""
@@ -176,13 +186,13 @@ class _Tender:
         mirror.push(branch, sha, None)
         body = self._sanitize(lesson, messages.lesson_body(lesson, path))
         self._check()
-        pull = host.open_pull_request(self.repository, branch, base_branch, title, body)
+        return host.open_pull_request(self.repository, branch, base_branch, title, body)
+
+    def _label(self, pull: PullRequest) -> None:
         self._check()
         details = PullRequestDetails(labels=(messages.LABEL,))
-        for problem in host.describe_pull_request(self.repository, pull.number, details):
+        for problem in self.world.code_host.describe_pull_request(self.repository, pull.number, details):
             _log.warning("pull request of a lesson not described", number=pull.number, reason=problem)
-        _log.info("lesson proposed", lesson=lesson.id, number=pull.number)
-        return pull
 
     def _open_mirror(self) -> tuple[Mirror, str]:
         """The mirror with the present default branch, and that branch's name."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from integrations.errors import Rejected
+from jobs.effects.gather import read_base
 from jobs.loop.commands import DraftLesson
 from jobs.loop.lesson_state import KeepLesson, KeptLesson
 from jobs.loop.skill_state import CountSkills
@@ -24,9 +26,16 @@ def count_skills(command: CountSkills, ctx: Context) -> None:
 
 
 def draft_lesson(command: DraftLesson, ctx: Context) -> None:
-    """Fetch the base branch, which has the commits of a takeover once it is merged, then store the run."""
+    """Fetch the base branch, which has the commits of a takeover once it is merged, then store the run. That of a
+    rejected finding begins with the base branch and its policy, which no work has read."""
     spec, host = command.spec, ctx.world.code_host
-    if any(one.after for one in spec.corrections):
+    if not spec.workspace.base_sha:
+        base = read_base(spec.workspace.repository, "", ctx.world)
+        if base.policy.loop.lessons == "off":
+            raise Rejected("loop.lessons in WORKFLOW.md is off")
+        place = replace(spec.workspace, base_branch=base.branch, base_sha=base.sha)
+        spec = replace(spec, workspace=place, start_sha=base.sha, policy=base.policy)
+    elif any(one.after for one in spec.corrections):
         with suppress(Rejected):
             place = spec.workspace
             url, credentials = host.repository(place.repository).clone_url, host.git_credentials(place.repository)

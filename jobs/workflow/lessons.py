@@ -1,19 +1,21 @@
 """Rules for lessons of a ticket: corrections by people are collected while it is worked on, and a run of the role
-`lesson` drafts a lesson from them after the merge. The run is beside the loop's stage and never changes it. Pure.
+`lesson` drafts a lesson from them after the merge, or when the ticket's finding is rejected. The run is beside the
+loop's stage and never changes it. Pure.
 
 `jobs.workflow.lesson_book` has the rules for the lessons of a repository.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from integrations.events import Event, PullRequestMerged, RunFinished, TicketCommentRemoved
+from integrations.events import Event, PullRequestMerged, RunFinished, TicketCommentRemoved, TicketMoved
 from integrations.lessons import Correction, Learned
-from integrations.values import CommitSha, RunId
+from integrations.values import CommitSha, Person, RunId
 from jobs.loop.commands import DraftLesson, StopRun
 from jobs.loop.comments import Guidance
+from jobs.loop.finding_state import ReportFinding
 from jobs.loop.lesson_state import KeepLesson, KeptLesson, Sighting
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages.lines import NEEDS_APPROVAL_LINE, NEW_GUIDANCE_LINE
@@ -35,9 +37,11 @@ def learn(before: Loop, decision: Decision, event: Event, policy: ServicePolicy)
     if decision.loop.workflow.lessons == "off":
         return decision
     decision = replace(decision, loop=_note_corrections(before, decision.loop, event))
-    if isinstance(event, PullRequestMerged) and decision.loop.stage is Stage.DONE and before.stage is not Stage.DONE:
-        return _draft(decision, event.head_sha, event.at, policy)
-    return decision
+    loop = decision.loop
+    if isinstance(event, PullRequestMerged) and loop.stage is Stage.DONE and before.stage is not Stage.DONE:
+        found = (*_find_discovery(loop), *_find_takeovers(loop, event.head_sha), *loop.learning.corrections)
+        return _draft(decision, found, event.at, policy)
+    return _draft(decision, _find_rejection(decision, event, policy), event.at, policy)
 
 
 def _keep_learning(before: Loop, decision: Decision) -> Decision:
@@ -76,17 +80,35 @@ def _build_correction(given: Guidance, *, revised: bool) -> Correction:
     )
 
 
-def _draft(decision: Decision, merged: CommitSha, at: float, policy: ServicePolicy) -> Decision:
+def _draft(decision: Decision, found: Sequence[Correction], at: float, policy: ServicePolicy) -> Decision:
     """Start the run, if there is a correction and money left."""
-    loop = decision.loop
-    found = (*_find_discovery(loop), *_find_takeovers(loop, merged), *loop.learning.corrections)[-MOST_CORRECTIONS:]
-    if not found or loop.spend.usage.cost_usd >= policy.caps_of(loop).ticket_usd:
+    loop, found = decision.loop, tuple(found)[-MOST_CORRECTIONS:]
+    if not found or loop.learning.run_id or loop.spend.usage.cost_usd >= policy.caps_of(loop).ticket_usd:
         return decision
-    run_id = RunId(f"{loop.identifier}-g{loop.generation}-r{loop.revision}-lesson")
+    run_id = RunId(f"{loop.identifier}-g{loop.generation}-r{loop.revision}-l{int(at)}-lesson")
     spec = build_spec(loop, "lesson", run_id, at, policy)
     caps = replace(spec.caps, run_usd=min(spec.caps.run_usd, RUN_USD), turns=min(spec.caps.turns, TURNS))
+    place = replace(spec.workspace, repository=_name_repository(loop))
+    spec = replace(spec, caps=caps, corrections=found, workspace=place)
     loop = replace(loop, learning=replace(loop.learning, corrections=(), drafting=found, run_id=run_id))
-    return Decision(loop, (*decision.commands, DraftLesson(spec=replace(spec, caps=caps, corrections=found))))
+    return Decision(loop, (*decision.commands, DraftLesson(spec=spec)))
+
+
+def _name_repository(loop: Loop) -> str:
+    """That of the work, or of the finding that the ticket was filed for."""
+    return loop.workspace.repository or (loop.finding.repository if loop.finding else "")
+
+
+def _find_rejection(decision: Decision, event: Event, policy: ServicePolicy) -> tuple[Correction, ...]:
+    """A finding of an automation that a person with permission rejects now, before any work on it."""
+    by = event.by if isinstance(event, TicketMoved) else getattr(event, "author", None)
+    if decision.loop.generation or not isinstance(by, Person) or by.is_bot or not policy.may_start(by):
+        return ()
+    reports = (one for one in decision.commands if isinstance(one, ReportFinding))
+    reasons = [one.reason for one in reports if one.status == "rejected" and one.reason]
+    about = f"The finding was: {decision.loop.ticket.title}"
+    texts = [f"{reason}\n{about}"[:TEXT_CHARACTERS] for reason in reasons]
+    return tuple(Correction(cause="rejected finding", by=by.name, text=text) for text in texts)
 
 
 def _find_discovery(loop: Loop) -> Iterable[Correction]:
@@ -123,7 +145,7 @@ def on_lesson_finished(loop: Loop, event: RunFinished, result: Learned) -> Decis
     sighting = build_sighting(loop, cited, draft.hunk, event.at)
     kept = KeptLesson(draft=draft, sighting=sighting, mode=loop.workflow.lessons)
     loop = replace(loop, learning=replace(loop.learning, kept=(*loop.learning.kept, kept)[-MOST_KEPT:]))
-    return Decision(loop, (KeepLesson(repository=loop.workspace.repository, lesson=kept),))
+    return Decision(loop, (KeepLesson(repository=_name_repository(loop), lesson=kept),))
 
 
 def build_sighting(loop: Loop, cited: list[Correction], hunk: str, at: float) -> Sighting:

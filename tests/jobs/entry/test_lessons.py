@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 import requests
 from redis import Redis
 
+from integrations import failpoints
 from integrations.errors import Rejected
 from integrations.events import SteeringTaken
+from integrations.failpoints import FailpointError
 from integrations.lessons import LessonDraft
+from jobs.loop.finding_state import FindingLink
 from jobs.loop.lesson_state import KeptLesson, Lesson, Sighting
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
@@ -194,6 +198,62 @@ def test_lesson_waits_for_the_code_host(board: Board) -> None:
     mended(board)
     lesson = tend(board)
     assert (lesson.number > 0, len(list_pulls(board))) == (True, 1)
+
+
+def arm(board: Board, point: str) -> None:
+    shutil.rmtree(board.world.settings.home / "failpoints", ignore_errors=True)
+    failpoints.arm(point and f"{point}:1:raise", board.world.settings.home)
+
+
+def tend_through_a_crash(board: Board, point: str) -> None:
+    """The process dies at this point, and another one continues."""
+    arm(board, point)
+    try:
+        with pytest.raises(FailpointError):
+            tend_lessons(SHOP)
+    finally:
+        arm(board, "")
+    tend_lessons(SHOP)
+
+
+def test_lesson_pull_request_is_opened_and_closed_once_through_crashes(board: Board) -> None:
+    crashes = [
+        ("git.push:done", "github.POST.issues.comments:sent"),
+        ("github.POST.pulls:sent", "github.PATCH.pulls:sent"),
+        ("github.POST.issues.labels:before", "git.push-delete:done"),
+    ]
+    for number, (opening, closing) in enumerate(crashes, 1):
+        rule = f"Follow the rule with number {number}."
+        for ticket in ("8", "9"):
+            keep(board, ticket, rule=rule)
+        tend_through_a_crash(board, opening)
+        pulls = list_pulls(board)
+        assert (len(pulls), pulls[0]["state"]) == (number, "open"), opening
+        assert [label["name"] for label in pulls[0]["labels"]] == ["loopline-lesson"], opening
+
+        keep(board, "11", at=9.0, rule="", contradicts=(make_id(rule),))
+        tend_through_a_crash(board, closing)
+        lesson = next(one for one in board.world.lessons.list(SHOP) if one.rule == rule)
+        assert (lesson.status, list_pulls(board)[0]["state"]) == ("withdrawn", "closed"), closing
+        assert board.world.code_host.branch_head(SHOP, pulls[0]["head"]["ref"]) is None, closing
+        url = f"{board.urls['pull_requests']}/repos/{SHOP}/issues/{pulls[0]['number']}/comments"
+        assert len(requests.get(url, headers=board.ana.github_headers, timeout=20).json()) == 1, closing
+        wait_a_day(board)
+
+
+def test_lesson_of_a_rejected_finding_begins_with_the_policy_of_the_base_branch(board: Board) -> None:
+    ticket = board.world.tracker.fetch(board.ticket_id(BUG))
+    link = FindingLink(repository=SHOP, fingerprint="f", automation="ci-triage")
+    board.world.store.restore(Loop(ticket=ticket, finding=link), "test", (), ())
+    say(board, BUG, "/ignore the nightly job is expected to fail")
+
+    loop = board.world.store.load(ticket.id)
+    assert loop
+    spec = board.world.runs.spec(loop.learning.run_id)
+    assert spec and (spec.workspace.repository, len(spec.workspace.base_sha)) == (SHOP, 40)
+    assert spec.policy.loop.checks and "nightly job" in spec.corrections[0].text
+    end_draft(board, loop)
+    assert board.world.lessons.list(SHOP)[0].sightings[0].cause == "rejected finding"
 
 
 def test_lesson_with_a_rule_that_is_no_plain_sentence_is_not_proposed(board: Board) -> None:

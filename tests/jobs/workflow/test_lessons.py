@@ -18,6 +18,7 @@ from integrations.events import (
 from integrations.lessons import LessonDraft
 from integrations.values import Person
 from jobs.loop.commands import CleanUp, DraftLesson, StopRun
+from jobs.loop.finding_state import FindingLink
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
@@ -231,3 +232,36 @@ def test_lesson_corrections_are_bounded(making: Loop, policy: ServicePolicy) -> 
 
     assert len(loop.learning.corrections) == 8
     assert max(len(one.text) for one in loop.learning.corrections) <= 600
+
+
+@pytest.fixture
+def finding(making: Loop) -> Loop:
+    link = FindingLink(repository="acme/web", fingerprint="f", automation="ci-triage")
+    return Loop(ticket=replace(making.ticket, title="Red check", column="Triage"), finding=link)
+
+
+@pytest.mark.parametrize(("author", "drafts"), [(ANA, True), (GUEST, False)], ids=["member", "guest"])
+def test_lesson_is_drafted_from_a_finding_that_a_person_rejects(
+    finding: Loop, policy: ServicePolicy, author: Person, *, drafts: bool
+) -> None:
+    decision = decide(finding, said("/ignore the nightly job is expected to fail", author), policy)
+
+    draft = find_draft(decision)
+    assert bool(draft) is drafts
+    if draft:
+        (correction,) = draft.spec.corrections
+        assert (correction.cause, correction.by, draft.spec.workspace.repository) == (
+            "rejected finding",
+            "Ana",
+            "acme/web",
+        )
+        assert "nightly job" in correction.text and "Red check" in correction.text
+        kept = finish_draft(decision.loop, policy).commands[-1]
+        assert isinstance(kept, KeepLesson) and kept.repository == "acme/web"
+
+
+def test_lesson_is_drafted_once_for_a_rejected_finding(finding: Loop, policy: ServicePolicy) -> None:
+    rejected = decide(finding, said("/ignore expected"), policy).loop
+    ended = finish_draft(rejected, policy).loop
+
+    assert find_draft(decide(ended, said("/ignore expected"), policy)) is None
