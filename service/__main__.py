@@ -20,6 +20,7 @@ from jobs.config.environment import Role, configure_clients, filter_environment,
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
+from service.automation_arguments import add_automations
 from service.dashboard.password import read_password
 from service.version import VERSION
 
@@ -122,27 +123,15 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
     build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
     build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    reclaim = commands.add_parser(
-        "reclaim", help="remove the files of runs that have ended; their work is in the mirror"
-    )
+    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
     reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
     workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
     workflows = workflow.add_subparsers(dest="part", required=True)
     workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    automations = commands.add_parser("automations", help="list automations, run one now, or show their history")
-    parts = automations.add_subparsers(dest="part")
-    listing = parts.add_parser("list", help="list them with their next start, and declarations that cannot be used")
-    listing.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
-    request = parts.add_parser("run", help="start a run now")
-    request.add_argument("repository", metavar="OWNER/NAME")
-    request.add_argument("name", help="the automation")
-    history = parts.add_parser("history", help="list the runs that have ended, with their results and costs")
-    history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
-    history.add_argument("name", nargs="?", default="", help="only this automation")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, lessons, automations, listing, request, history):
+    for command in (*shown, lessons, *add_automations(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -287,8 +276,10 @@ def _automations(given: argparse.Namespace) -> int:
 
     from jobs.runtime.audit import AuditJournal
     from jobs.runtime.connection import connect
-    from service import automations
+    from service import automations, starters
 
+    if given.part == "add":
+        return starters.add_starter(given.name, Path.cwd(), sys.stdout, sys.stderr)
     settings = load("dashboard", read_environment(given.env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:

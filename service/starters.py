@@ -26,13 +26,14 @@ def describe_starters() -> list[str]:
 
 
 def add_starter(name: str, folder: Path, out: TextIO, err: TextIO) -> int:
-    """Write the automation `name` into the checkout that has `folder`. Returns 0, 1 for a name that is not shipped, 2
-    for a place that cannot be written."""
+    """Write the automation `name` into the checkout that has `folder`, or list all for an empty name. Returns 0, 1 for
+    a name that is not shipped, 2 for a place that cannot be written."""
     known = list_starters()
     if name not in known:
-        lines = "\n".join(f"  {line}" for line in describe_starters())
-        err.write(f"Loopline ships no automation {name!r}. Choose one of these:\n{lines}\n")
-        return 1
+        place = err if name else out
+        place.write(f"Loopline ships no automation {name!r}. Choose one of these:\n" if name else "")
+        place.writelines(f"{line}\n" for line in describe_starters())
+        return 1 if name else 0
     root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
     if root is None:
         err.write(f"{folder} is in no checkout of a repository: change into one, then run the command again.\n")

@@ -50,7 +50,7 @@ def _find_events(state: AutomationState, operator: str, world: World, *, is_serv
     if 0 < state.due_at <= now:
         name = f"sweep:due:{state.due_at}:{int(now // 60)}"
         yield TimePassed(event_id=name, ticket_id=mailbox, at=now, due=state.due_at)
-    if _take_turn(f"declared:{state.repository}", DECLARED_SECONDS, world) is not None:
+    if _take_turn(f"declared:{state.repository}", DECLARED_SECONDS, world) is not None or not state.base_sha:
         head = _read_head(state, world)
         attempt = "" if head and head == state.base_sha else int(now // DECLARED_SECONDS)
         name = f"sweep:declarations:{head}:{operator}:{attempt}"

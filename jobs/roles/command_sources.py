@@ -146,6 +146,8 @@ def check_commands(
                 problems.append(f"findings.{place}.runs: {_describe_other_ending(claim.command, ran)}")
             shown.append(EvidenceRun(command=claim.command, exit_code=ran.exit_code, output=_end_of(ran.output)))
         results.append(tuple(shown))
+        if now() > until:
+            return reject_answer(f"The commands take more than {MOST_SECONDS:g} s in all: submit fewer findings.")
         commands = [criterion.command for criterion in one.criteria if criterion.command]
         if wrong := find_unstartable(run, checkout.open(), commands, stopped):
             problems.append(f"findings.{place}.criteria: these commands cannot be started here: {'; '.join(wrong)}.")

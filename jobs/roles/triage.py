@@ -6,16 +6,18 @@ Loopline runs the command sources and the evidence commands itself. Without any 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from integrations.findings import Found, ProposedFinding, SourceItem
 from integrations.ports.agent_runner import ToolResult
 from integrations.texts import cut
 from integrations.values import Codec
+from jobs.loop.automation import Automation
 from jobs.loop.automation_state import KnownFinding, TriageTask
 from jobs.roles.command_sources import Checkout, check_commands, run_command_sources
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
+from jobs.roles.instructions import read_instructions
 from jobs.roles.slice import RunResult, Slice, remind_once, run_in_tree
 from jobs.roles.source_digest import build_item_tools, format_digest
 from jobs.roles.submission import HostTool, IsStopped, accept_answer
@@ -42,9 +44,10 @@ def run_triage(run: Slice) -> RunResult | None:
     printed = run_command_sources(task.automation.sources, checkout)
     if printed is None:
         return RunResult("stopped")
+    problems = (*printed.problems, *_find_missing_skill(run, task.automation))
     items = (*SourceItems(run.world.redis).read(task.run), *printed.items)
     if not items:
-        return RunResult("done", result=Found(problems=printed.problems))
+        return RunResult("done", result=Found(problems=problems))
     with run.sandbox.open(workspace, environment, writable=False) as session:
         tool = HostTool(FINDINGS_TOOL, lambda given, stopped: _accept_findings(given, items, checkout, stopped))
         tools = (*build_item_tools(spec, items), tool)
@@ -53,7 +56,17 @@ def run_triage(run: Slice) -> RunResult | None:
         return None
     run.mirror.remove_workspace(run.folder)
     findings = _FOUND.from_builtins(outcome.final["findings"]) if outcome.final is not None else ()
-    return RunResult(outcome.kind, outcome.summary, Found(findings=findings, problems=printed.problems))
+    return RunResult(outcome.kind, outcome.summary, Found(findings=findings, problems=problems))
+
+
+def _find_missing_skill(run: Slice, own: Automation) -> Iterator[str]:
+    skills = [skill.name for skill in read_instructions(run.mirror, run.spec.workspace.base_sha).skills]
+    if own.skill and own.skill not in skills:
+        known = ", ".join(skills) or "none"
+        yield (
+            f"The skill {own.skill} of the automation {own.name} does not exist on the base branch, which has {known}: "
+            f"correct `skill` in {own.origin or 'its declaration'}."
+        )
 
 
 def build_triage_brief(run: Slice, task: TriageTask, items: Sequence[SourceItem]) -> str:

@@ -29,7 +29,10 @@ class SourceItems:
 
     def keep(self, run: str, items: Iterable[SourceItem]) -> int:
         """Replace the items of the run; returns the number of the least urgent ones that do not fit."""
-        ordered = order_items({item.key: item for item in reversed(list(items))}.values())
+        first: dict[str, SourceItem] = {}
+        for item in items:
+            first.setdefault(item.key, item)
+        ordered = order_items(first.values())
         kept, size = list[str](), 0
         for item in ordered[:MOST_ITEMS]:
             kept.append(SOURCE_ITEM.encode(item))

@@ -32,14 +32,14 @@ from tests.jobs.board import Board
 from tests.jobs.hands import Hands
 
 MAILBOX = automations_id(REPOSITORY)
-SUITE = {"text": "the suite passes", "command": "python3 -m unittest discover -q"}
+DONE = {"text": "NOTES.md names the rule", "command": "grep -q cent NOTES.md"}
 DAY = 86_400.0
 _numbers = itertools.count(1)
 
 
 def wording(key: str, title: str, body: str = "It fails on the base branch.", **more: Any) -> dict[str, Any]:
     """A finding as the model submits it."""
-    own = {"title": title, "body": body, "severity": "high", "cites": [{"key": key}], "paths": [], "criteria": [SUITE]}
+    own = {"title": title, "body": body, "severity": "high", "cites": [{"key": key}], "paths": [], "criteria": [DONE]}
     return own | {"runs": []} | more
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from jobs.runtime.lease import hold
 from jobs.store.source_items import SourceItems
 from service.starters import add_starter, describe_starters, list_starters
 from tests.jobs.board import open_board
+from tests.support.checkout import REPOSITORY as REPOSITORY_FOLDER
 
 DAY = 86_400.0
 NAMES = ("ci-triage", "dependency-updates", "docs-drift", "flaky-tests", "stale-pull-requests")
@@ -46,6 +49,9 @@ def read(name: str) -> Automation:
 def test_starters_are_the_documented_ones_with_a_description() -> None:
     assert tuple(list_starters()) == NAMES
     assert all(len(line) < 120 for line in describe_starters())
+    out, err = io.StringIO(), io.StringIO()
+    assert add_starter("", Path("/"), out, err) == 0
+    assert out.getvalue().splitlines() == describe_starters() and err.getvalue() == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,3 +128,12 @@ def test_starter_that_is_unknown_or_without_a_checkout_names_the_fix(tmp_path: P
     (tmp_path / ".loopline").touch()
     assert add_starter("ci-triage", tmp_path, out, err) == 2
     assert "cannot be written" in err.getvalue()
+
+
+def test_starter_command_needs_no_settings(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    command = [sys.executable, "-m", "service", "automations", "add", "docs-drift"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY_FOLDER)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / FOLDER / "docs-drift.md").is_file()

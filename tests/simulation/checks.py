@@ -14,7 +14,7 @@ from integrations.values import Usage
 from jobs.effects.gather import parse_time
 from jobs.loop import commands as c
 from jobs.loop.state import AT_WORK, LOOP, OPEN, Loop, Stage
-from jobs.store.tickets import Posted
+from jobs.store.mailboxes import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.limits import HOUR
 from jobs.workflow.preflight import awaits_new_base

@@ -15,7 +15,7 @@ from integrations.values import Usage
 from jobs.loop.commands import Command, Lane, RunSpec, lane_of
 from jobs.loop.comments import Guidance
 from jobs.loop.state import Loop
-from jobs.store.tickets import Posted
+from jobs.store.mailboxes import Posted
 
 
 @dataclass

@@ -40,7 +40,7 @@ from jobs.loop.policy import POLICY, RepositoryPolicy
 from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.loop.wait_state import ClaimPaths
-from jobs.store.tickets import Posted
+from jobs.store.mailboxes import Posted
 from jobs.workflow import Decision, ServicePolicy
 from jobs.workflow.report import Report, is_due_before, report_of
 from tests.simulation.checks import Ledger, Violation, check_decision, check_effect, check_heard, hold

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from integrations.automation_events import AutomationEvent, FindingDecided, FindingFiled
-from integrations.errors import Rejected
+from integrations.errors import NotFound, Rejected
 from integrations.events import TicketMoved
 from integrations.findings import Severity
 from integrations.ports.tracker import Attachment
@@ -86,13 +86,19 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
     return (filed, decided)
 
 
-def note_finding(command: NoteFinding, ctx: AutomationContext) -> None:
-    """Update the attachment, which notifies nobody; a finding that is urgent now gets one comment."""
+def note_finding(command: NoteFinding, ctx: AutomationContext) -> Sequence[AutomationEvent]:
+    """Update the attachment, which notifies nobody; a finding that is urgent now gets one comment. A ticket that was
+    deleted rejects its finding."""
     ticket, fingerprint = command.ticket, command.fingerprint
-    _attach(ticket, command.repository, fingerprint, command.automation, command.seen, command.at, ctx)
-    if command.raised:
-        text = messages.raised_message(command.seen)
-        ctx.world.tracker.comment(ticket.id, text, derive_id(ticket.id, "urgent"))
+    try:
+        _attach(ticket, command.repository, fingerprint, command.automation, command.seen, command.at, ctx)
+        if command.raised:
+            text = messages.raised_message(command.seen)
+            ctx.world.tracker.comment(ticket.id, text, derive_id(ticket.id, "urgent"))
+    except NotFound:
+        fields, reason = ctx.build_event_fields("deleted"), messages.rejection_reason("")
+        return (FindingDecided(**fields, ticket=ticket, status="rejected", reason=reason),)
+    return ()
 
 
 def report_finding(command: ReportFinding, ctx: Context) -> None:

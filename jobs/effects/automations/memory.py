@@ -58,7 +58,13 @@ def read_memory(repository: str, world: World) -> AutomationState | None:
     """The state of the repository's automations on the board, for a Redis that has none; None if there is no memory.
 
     Tickets of open findings are watched again. A memory that cannot be used is logged, and counts as none."""
-    ticket, _ = _find_ticket(repository, world)
+    try:
+        ticket, _ = _find_ticket(repository, world)
+    except Unauthorized:
+        raise
+    except Rejected as error:
+        _log.warning("memory not read", repository=repository, reason=str(error))
+        return None
     if ticket is None:
         return None
     attached = [one.metadata for one in world.tracker.attachments(ticket.id) if one.title == messages.MEMORY_TITLE]
@@ -78,8 +84,6 @@ def _find_ticket(repository: str, world: World) -> tuple[Ticket | None, TicketId
     for ticket_id in _list_ids(repository):
         try:
             found = world.tracker.fetch(ticket_id)
-        except Unauthorized:
-            raise
         except NotFound:
             return None, ticket_id
         if not found.trashed and (found.creator is None or found.creator.is_us):

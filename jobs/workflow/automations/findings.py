@@ -216,10 +216,10 @@ def _find_same(one: ProposedFinding, known: Sequence[KnownFinding]) -> KnownFind
 
 
 def _has_new_evidence(one: ProposedFinding, known: KnownFinding) -> bool:
-    """Whether an item that both cite has another signature now."""
-    before = dict(part.split(":", 1) for part in known.evidence.split() if ":" in part)
-    now = dict(part.split(":", 1) for part in one.evidence.split() if ":" in part)
-    return any(before[item] != now[item] for item in before.keys() & now.keys())
+    """Whether an item that both cite has a signature now that it never had."""
+    before = known.evidence.split()
+    items = {part.partition(":")[0] for part in before}
+    return any(part not in before and part.partition(":")[0] in items for part in one.evidence.split())
 
 
 def _is_recent(known: KnownFinding, at: float) -> bool:
@@ -246,14 +246,16 @@ def _note(earlier: Note | None, known: KnownFinding, one: ProposedFinding, at: f
 
 
 def _join_evidence(before: str, now: str) -> str:
-    """The newer signature of each item."""
-    parts = dict(part.split(":", 1) for part in (*before.split(), *now.split()) if ":" in part)
-    return " ".join(f"{item}:{signature}" for item, signature in sorted(parts.items())[:MOST_ITEMS])
+    """All signatures of each item, the newest ones if there are too many: a failure can change back."""
+    return " ".join(list(dict.fromkeys([*before.split(), *now.split()]))[-MOST_ITEMS:])
 
 
 def _file_again(filed: Filing | None, one: ProposedFinding, earlier: KnownFinding) -> Filing:
-    """A new ticket for a finding whose ticket was closed. It keeps its identity, for the next comparison."""
-    again = replace(_merge(filed.finding, one) if filed else one, fingerprint=earlier.fingerprint)
+    """A new ticket for a finding whose ticket was closed. It keeps its identity and all of its evidence, for the next
+    comparison."""
+    merged = _merge(filed.finding, one) if filed else one
+    evidence = _join_evidence(earlier.evidence, merged.evidence)
+    again = replace(merged, fingerprint=earlier.fingerprint, evidence=evidence)
     returns: Literal["rejected", "done"] = "done" if earlier.status == "done" else "rejected"
     return Filing(finding=again, previous=earlier.ticket, returns=returns, reopened=earlier.reopened + 1)
 

@@ -15,6 +15,7 @@ from jobs.loop.automation_state import AutomationRun, AutomationState
 from jobs.messages.escalations import parked_reason
 from jobs.workflow.automations.agents import list_known, start_agent
 from jobs.workflow.automations.decision import (
+    FINDINGS,
     AutomationDecision,
     add_cost,
     end_run,
@@ -148,10 +149,14 @@ def _file(
 
 
 def _remember(state: AutomationState, plan: FilingPlan, automation: Automation, at: float) -> AutomationState:
-    """The state with the findings of the plan in place of those with the same fingerprint."""
+    """The state with the findings of the plan in place of those with the same fingerprint. Of too many the oldest that
+    are done are forgotten."""
     known = {one.fingerprint: one for one in state.findings}
     known |= {note.known.fingerprint: note.known for note in plan.notes}
     known |= {one.finding.fingerprint: build_known(one, automation.name, at) for one in plan.filings}
+    closed = sorted((one for one in known.values() if one.status == "done"), key=lambda one: one.last_at)
+    for one in closed[: max(len(known) - FINDINGS, 0)]:
+        del known[one.fingerprint]
     return replace(state, findings=tuple(known.values()))
 
 

@@ -13,7 +13,7 @@ from integrations.errors import Rejected, Unavailable
 from integrations.events import TicketCommented, TicketMoved
 from integrations.findings import EvidenceRun, ProposedFinding, SourceItem
 from integrations.proposals import ProposedCriterion
-from integrations.values import CommitSha, TicketRef
+from integrations.values import CommitSha, Identifier, TicketId, TicketRef
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.filing import file_finding, note_finding
@@ -168,6 +168,14 @@ def test_finding_found_again_changes_an_attachment_and_notifies_once_when_it_is_
     assert [one.body for one in board.world.tracker.comments(ref.id)] == [
         "This was found again, 3 times in all, and it is urgent now."
     ]
+
+
+def test_finding_whose_ticket_was_deleted_is_rejected_when_it_is_found_again(board: Board) -> None:
+    gone = TicketRef(id=TicketId("00000000-0000-4000-8000-000000000000"), identifier=Identifier("ENG-99"))
+    note = NoteFinding(ticket=gone, seen=2, run="r", repository=REPOSITORY, fingerprint=FINGERPRINT)
+
+    (event,) = note_finding(note, context(board))
+    assert isinstance(event, FindingDecided) and (event.status, event.reason) == ("rejected", "deleted")
 
 
 def test_finding_that_returns_is_a_new_ticket_that_is_linked_to_the_old_one(board: Board) -> None:

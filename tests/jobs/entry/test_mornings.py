@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from integrations.values import TicketId
 from jobs.automate import automate
+from jobs.contract.agreement import read_ticket_criteria
 from jobs.inbox.automation_sweep import find_missed
 from jobs.loop.state import Stage
 from tests.jobs.board import Board
@@ -84,6 +86,42 @@ def test_rejected_finding_does_not_come_back(mornings: Mornings) -> None:
 
     assert (record.found, record.filed, record.rejected) == (1, 0, 1)
     assert len(mornings.tickets()) == 1
+
+
+def test_rejected_finding_with_other_evidence_is_filed_again_with_a_reference(mornings: Mornings) -> None:
+    mornings.script_checks("build")
+    mornings.begin()
+    key = find_key(mornings, "build")
+    mornings.findings = [wording(key, "The build fails")]
+    mornings.finish()
+    (rejected,) = mornings.tickets()
+    mornings.move(rejected, "Canceled")
+
+    mornings.script_checks("build", log="TypeError: unsupported operand")
+    record = mornings.morning(wording(key, "The build fails with a TypeError"))
+
+    assert (record.filed, record.rejected) == (1, 0)
+    (again,) = mornings.tickets()
+    ticket = mornings.board.world.tracker.fetch(TicketId(mornings.board.ticket_id(again)))
+    assert again != rejected and f"This was rejected in {rejected}." in ticket.description
+    assert read_ticket_criteria(ticket.description).is_complete
+
+
+def test_three_findings_with_a_duplicate_among_them_are_two_tickets(mornings: Mornings) -> None:
+    mornings.script_checks("build", "lint")
+    mornings.relation = "same"
+    mornings.begin()
+    build, lint = find_key(mornings, "build"), find_key(mornings, "lint")
+    mornings.findings = [
+        wording(build, "The split loses a cent"),
+        wording(build, "A cent is lost"),
+        wording(lint, "Style of the code is wrong", severity="low"),
+    ]
+
+    record = mornings.finish()
+
+    assert (record.found, record.duplicates, record.filed) == (3, 1, 2)
+    assert [one.severity for one in mornings.state.findings] == ["high", "low"]
 
 
 def test_near_duplicate_is_judged_by_the_matcher(mornings: Mornings) -> None:

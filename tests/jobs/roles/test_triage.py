@@ -22,7 +22,7 @@ CHECK = SourceItem(
     summary="AssertionError", detail="E  AssertionError: 33 != 34", signature="s1",
 )  # fmt: skip
 TODO = SourceSpec(kind="command", name="marks", run="grep -n '^[a-z]' README.md | head -2; exit 3")
-SUITE = {"text": "the suite passes", "command": "python3 -m unittest discover -q"}
+SUITE = {"text": "the suite passes", "command": "grep -q passes NOTES.md"}
 TICKET = Ticket(id=TicketId("t"), identifier=Identifier("ENG-1"), title="automations")
 
 
@@ -170,6 +170,17 @@ def test_triage_command_source_that_does_not_exist_is_one_sentence(agents: Agent
     assert isinstance(ended.result, Found)
     assert len(ended.result.problems) == 1 and ended.result.problems[0].startswith(
         "The command source lint cannot be started: `no-such-linter` ended with 127"
+    )
+
+
+def test_triage_skill_that_does_not_exist_is_one_sentence(agents: Agents) -> None:
+    ended = run(agents, submitting(), skill="roundin")
+
+    assert isinstance(ended.result, Found)
+    (problem,) = ended.result.problems
+    assert problem == (
+        "The skill roundin of the automation ci-triage does not exist on the base branch, which has rounding: correct "
+        "`skill` in its declaration."
     )
 
 

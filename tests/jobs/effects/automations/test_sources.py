@@ -141,17 +141,6 @@ def test_source_with_a_wrong_filter_names_key_and_fix(board: Board) -> None:
     )
 
 
-def test_sources_over_the_bounds_lose_the_least_urgent_items(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.store.source_items.MOST_ITEMS", 2)
-    add(board, issues=[{"title": "One"}, {"title": "Two", "labels": ["security"]}, {"title": "Three"}])
-
-    _, event = read(board, SourceSpec(kind="issues"))
-
-    assert event.items == 2
-    assert next(iter(stored(board))) == "issue:2"
-    assert event.problems == ("The sources have 1 more items than fit: the least urgent ones were left out.",)
-
-
 def test_source_text_with_a_secret_of_this_process_is_withheld(board: Board) -> None:
     secret = board.environ["GITHUB_TOKEN"]
     add(board, issues=[{"title": "Leak", "body": f"The token is {secret}"}])
