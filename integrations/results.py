@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from integrations.findings import Found, Matched
+from integrations.lessons import Learned as Learned
 from integrations.proposals import ProposedCriterion as ProposedCriterion
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
 RunRole = Literal[
-    "preflight", "planner", "scout", "maker", "gate", "judge", "checker", "answer", "triage", "matcher"
+    "preflight", "planner", "scout", "maker", "gate", "judge", "checker", "answer", "triage", "matcher",
+    "lesson",
 ]  # fmt: skip
 RunOutcome = Literal[
     "done", "no_change", "stopped", "budget", "turns", "spinning", "refused", "failed", "credentials", "infrastructure",
@@ -353,11 +355,11 @@ class Answered:
 
 
 Result = Annotated[
-    Preflighted | Planned | Scouted | Made | Gated | Judged | Checked | Answered | Found | Matched,
+    Preflighted | Planned | Scouted | Made | Gated | Judged | Checked | Answered | Found | Matched | Learned,
     Field(discriminator="kind"),
 ]
 _EMPTY: tuple[Result, ...] = (
-    Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked(), Answered(), Found(), Matched()
+    Preflighted(), Planned(), Scouted(), Made(), Gated(), Judged(), Checked(), Answered(), Found(), Matched(), Learned()
 )  # fmt: skip
 EMPTY_RESULTS: Mapping[RunRole, Result] = {result.kind: result for result in _EMPTY}
 """Result of a run that ended without one."""
@@ -386,6 +388,10 @@ class Provenance:
     sandbox: str = ""
     verdicts: tuple[str, ...] = ()
     cost_usd: float = 0.0
+    skills: tuple[str, ...] = ()
+    """Names of the repository's skills that the agent read, in this order."""
+    instructions: tuple[str, ...] = ()
+    """Paths of the instruction files, as AGENTS.md, that it was given."""
 
 
 PROVENANCE: Codec[Provenance] = Codec(Provenance)

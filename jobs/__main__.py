@@ -135,8 +135,8 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         return True
     for name in (
         (
-            *("jobs.drive", "jobs.automate", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge", "jobs.access"),
-            *("jobs.inform", "jobs.notify"),
+            *("jobs.drive", "jobs.automate", "jobs.sweep", "jobs.redeliver", "jobs.tend_lessons"),
+            *("jobs.acknowledge", "jobs.access", "jobs.inform", "jobs.notify"),
         )
         if role == "worker"
         else ("jobs.advance_run",)

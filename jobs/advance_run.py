@@ -33,6 +33,7 @@ from jobs.roles.checker import run_checker
 from jobs.roles.environment import EnvironmentFailed, explain_failure
 from jobs.roles.gate import run_gate
 from jobs.roles.judge import run_judge
+from jobs.roles.lesson import run_lesson
 from jobs.roles.maker import find_question, keep_checkpoint, run_maker
 from jobs.roles.matcher import run_matcher
 from jobs.roles.planner import run_planner
@@ -66,6 +67,7 @@ _ROLES: dict[RunRole, Callable[[Slice], RunResult | None]] = {
     "answer": run_answer,
     "triage": run_triage,
     "matcher": run_matcher,
+    "lesson": run_lesson,
 }
 _log = structlog.get_logger(__name__)
 

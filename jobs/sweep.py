@@ -31,6 +31,7 @@ from jobs.recovery.rebuild import rebuild
 from jobs.recovery.sessions import find_session_events
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
+from jobs.workflow.lesson_book import choose_next
 from jobs.workflow.preflight import awaits_new_base
 from jobs.workflow.problems import is_shared
 
@@ -56,7 +57,16 @@ def sweep() -> None:
         if _is_rebuilt(world):
             _sweep({loop.ticket.id: loop for loop in world.store.loops()}, world)
             find_missed_by_automations(world)
+    _wake_lessons(world)
     _report_wrong_clock(world)
+
+
+def _wake_lessons(world: World) -> None:
+    """Let the lessons be tended of which a pull request is open, or can be opened now."""
+    for repository in world.lessons.list_repositories():
+        book = world.lessons.list(repository)
+        if any(one.is_open for one in book) or choose_next(book, world.now()):
+            queues.wake(world.redis, queues.TEND_LESSONS, repository)
 
 
 def _sweep(loops: Mapping[TicketId, Loop], world: World) -> None:

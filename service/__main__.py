@@ -72,8 +72,8 @@ def _run(given: argparse.Namespace) -> int:
             return _login(given.env_file)
         case "registries":
             return _registries()
-        case "status":
-            return _status(given.env_file, given.json)
+        case "status" | "lessons":
+            return _show(given.command, given.env_file, given.json)
         case "reclaim":
             return _reclaim(given)
         case "environments":
@@ -108,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor_options(doctor)
     status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
     status.add_argument("--json", action="store_true", help="print all fields as JSON")
+    lessons = commands.add_parser("lessons", help="list the lessons of all repositories, and what becomes of them")
+    lessons.add_argument("--json", action="store_true", help="print all fields as JSON, with the skills")
     rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
     rebuild.add_argument("--dry-run", action="store_true", help="only list what would be restored")
     dead = commands.add_parser("dead-letters", aliases=["dead"], help="list dead letters: items that failed five times")
@@ -140,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, *add_automations(commands), *tokens.add_parsers(commands)):
+    for command in (*shown, lessons, *add_automations(commands), *tokens.add_parsers(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -311,16 +313,17 @@ def _automations(given: argparse.Namespace) -> int:
             return _report_redis_error(error)
 
 
-def _status(env_file: Path | None, as_json: bool) -> int:
+def _show(command: str, env_file: Path | None, as_json: bool) -> int:
     from redis.exceptions import RedisError
 
     from jobs.runtime.connection import connect
-    from service.operator import show_status
+    from service.operator import show_lessons, show_status
 
+    show = show_lessons if command == "lessons" else show_status
     settings = load("dashboard", read_environment(env_file))
     with connect(settings, timeout=5.0, retries=0) as redis:
         try:
-            return show_status(settings, redis, sys.stdout, as_json=as_json)
+            return show(settings, redis, sys.stdout, as_json=as_json)
         except RedisError as error:
             return _report_redis_error(error)
 

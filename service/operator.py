@@ -25,6 +25,7 @@ from jobs.store.tickets import Store
 from service.audit import describe_head
 from service.dashboard.overview import ROWS, Row
 from service.dashboard.reader import Reader
+from service.dashboard.skills import SKILLS, ShownLesson
 from service.switch import find_operator
 
 
@@ -42,6 +43,25 @@ def show_status(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool)
     out.write(f"{kept}\n" if (kept := describe_ended(settings, redis)) else "")
     out.write(f"{head}\n" if (head := describe_head(settings, redis)) else "")
     return 0
+
+
+def show_lessons(settings: Settings, redis: Redis, out: TextIO, *, as_json: bool) -> int:
+    """Print each repository's lessons with their status; returns the exit code."""
+    shown = Reader(redis, settings).skills()
+    if as_json:
+        out.write(json.dumps(SKILLS.to_builtins(shown), ensure_ascii=False) + "\n")
+        return 0
+    for one in shown:
+        out.writelines(f"{one.repository}  {format_lesson(lesson)}\n" for lesson in one.lessons)
+    out.write(f"{sum(len(one.lessons) for one in shown)} lessons.\n")
+    return 0
+
+
+def format_lesson(lesson: ShownLesson) -> str:
+    """Format topic, rule, status, tickets and pull request as one line."""
+    pull = f", {lesson.url}" if lesson.url else ""
+    line = f"{lesson.topic}: {lesson.rule} [{lesson.status_text}; {', '.join(lesson.tickets)}{pull}]"
+    return "".join(c for c in " ".join(line.split()) if c.isprintable())
 
 
 def reclaim_run_folders(settings: Settings, redis: Redis, out: TextIO, ticket: str) -> int:

@@ -59,10 +59,15 @@ def write_edits(
         changed, done = apply_to_text(content, [edit for edit in edits if edit.path == path])
         applied += done
         if changed != content:
-            raw = changed.encode()
-            sha = repository.git("hash-object", "-w", "--stdin", stdin=raw).decode().strip()
-            sides[path] = Side(mode, sha, len(raw), changed)
+            sides[path] = write_blob(repository, changed, mode)
     return sides, tuple(edit for edit in edits if edit in applied)
+
+
+def write_blob(repository: HostRepository, text: str, mode: str = FILE) -> Side:
+    """The file with this text, as a blob."""
+    raw = text.encode()
+    sha = repository.git("hash-object", "-w", "--stdin", stdin=raw).decode().strip()
+    return Side(mode, sha, len(raw), text)
 
 
 def _read_text(repository: HostRepository, sha: str, path: str) -> tuple[str, str | None]:

@@ -19,7 +19,7 @@ from integrations.git.changes import MAX_READ, MAX_TOTAL, Change, Side, build_id
 from integrations.git.failures import Damaged
 from integrations.git.history import ListedCommit, read_history
 from integrations.git.lfs_fetch import fetch_large_files
-from integrations.git.line_edits import LineEdit, write_edits
+from integrations.git.line_edits import LineEdit, write_blob, write_edits
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
 from integrations.git.merging import Merge, list_causes, merge_trees
 from integrations.git.outgoing import find_outgoing
@@ -325,6 +325,10 @@ class Mirror:
         _check_shas(onto)
         sides, applied = write_edits(self._repository, onto, edits)
         return self.write_mixed_commit(onto, sides), applied
+
+    def replace_text(self, onto: CommitSha, path: str, text: str) -> CommitSha:
+        """A child commit of `onto` in which this regular file has the text, as `write_mixed_commit`."""
+        return self.write_mixed_commit(onto, {path: write_blob(self._repository, text)})
 
     def read_author(self, sha: CommitSha) -> str:
         """The name of the commit's author."""

@@ -31,7 +31,8 @@ class Entry:
       results that the provider left out of the prompt. "model": the model that the reply names.
     - tool_result: {"call_id", "content", "is_error"}, and "final" if the tool has one.
     - steering: {"text", "comment_ids"} guidance of a person.
-    - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate.
+    - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate,
+      "instructions" are the paths of instruction files in the text.
     - mark: {"work"} the digest of the work so far; not sent to the model.
     - fault: {"text"} why a model call gave nothing that can be used; not sent to the model.
     - outcome: how the run ended.
@@ -98,11 +99,13 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """Result of a tool call. If `final` is set, the run is over and this is its result (such as a verdict)."""
+    """Result of a tool call. If `final` is set, the run is over and this is its result (such as a verdict). `note` is
+    the data of a note for the agent, which the transcript keeps behind the results of the same reply."""
 
     content: str
     is_error: bool = False
     final: Mapping[str, Any] | None = None
+    note: Mapping[str, Any] | None = None
 
 
 class Toolbox(Protocol):

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 def clean_up(command: c.CleanUp, ctx: Context) -> None:
     """Remove the worktrees, then the branch while its head is one of Loopline's commits: the code host compares and
-    deletes in one step. Raises `Unavailable` until the ticket's runs have ended."""
+    deletes in one step. Raises `Unavailable` until the ticket's runs have ended, but for one without a worktree."""
     runs = ctx.world.runs.list_runs(ctx.ticket.id)
-    if any(ctx.world.runs.is_unfinished(run_id) for run_id in runs):
+    unfinished = map(ctx.world.runs.spec, filter(ctx.world.runs.is_unfinished, runs))
+    if any(spec is None or spec.role != "lesson" for spec in unfinished):
         raise Unavailable(f"a run of {ctx.ticket.identifier} has not ended yet", 1.0)
     if not command.repository:
         return

@@ -26,7 +26,7 @@ from integrations.leaks.own import OwnSecrets
 from integrations.outward import check_outward
 from integrations.ports.tracker import Attachment
 from integrations.values import NO_COMMIT, CommitSha, Ticket
-from jobs.effects import ci, cleaning, merging, pull_requests, reviews, sessions, workload
+from jobs.effects import ci, cleaning, lessons, merging, pull_requests, reviews, sessions, workload
 from jobs.effects.automations.filing import report_finding
 from jobs.effects.automations.requests import request_automation
 from jobs.effects.branches import read_author, read_branch
@@ -43,7 +43,9 @@ from jobs.loop import commands as c
 from jobs.loop.board_memory import TITLE
 from jobs.loop.derived_ids import derive_id
 from jobs.loop.finding_state import ReportFinding, RequestAutomation
+from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import POLICY
+from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import Loop
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 from jobs.messages.progress import SUPERSEDED_MESSAGE
@@ -348,6 +350,9 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     CountMergedLines: workload.count_merged_lines,
     c.RelayComment: relay_comment,
     c.AnswerCaller: answer_caller,
+    CountSkills: lessons.count_skills,
+    c.DraftLesson: lessons.draft_lesson,
+    KeepLesson: lessons.keep_lesson,
     c.React: react,
     c.SetNeedsHuman: set_needs_human,
     c.LinkPullRequest: link_pull_request,

@@ -34,6 +34,7 @@ from jobs.runtime.buckets import RedisBuckets
 from jobs.runtime.disk import compute_room
 from jobs.runtime.freeze import FreezeMonitor
 from jobs.store.dead_letters import DeadLetters
+from jobs.store.lessons import Lessons
 from jobs.store.people import People
 from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
@@ -93,6 +94,10 @@ class World:
     @property
     def store(self) -> Store:
         return Store(self.redis)
+
+    @property
+    def lessons(self) -> Lessons:
+        return Lessons(self.redis)
 
     @property
     def runs(self) -> Runs:

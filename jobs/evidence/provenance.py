@@ -10,6 +10,11 @@ from integrations.results import Checked, Gated, Judged, Made, Preflighted, Prov
 from integrations.values import NO_COMMIT, Usage
 from jobs.loop.commands import RunSpec
 
+SKILL_TOOL = "read_skill"
+"""The tool that shows a skill."""
+MOST_NAMES = 60
+"""Skills, and instruction files, that are recorded of one run."""
+
 
 def build_provenance(
     spec: RunSpec,
@@ -19,7 +24,7 @@ def build_provenance(
     entries: Sequence[Entry],
     usage: Usage,
 ) -> Provenance:
-    """The provenance of a run that ends. `inputs` are the digests that were noted while it ran."""
+    """The provenance of a run that ends. `inputs` were noted while it ran: digests, and the paths in `instructions`."""
     made = result.head_sha if isinstance(result, Made) else NO_COMMIT
     return Provenance(
         run_id=spec.run_id,
@@ -36,6 +41,8 @@ def build_provenance(
         sandbox=inputs.get("sandbox", ""),
         verdicts=describe_verdicts(result) if outcome == "done" else (),
         cost_usd=usage.cost_usd,
+        skills=list_read_skills(entries),
+        instructions=list_instructions(inputs.get("instructions", ""), entries),
     )
 
 
@@ -43,6 +50,20 @@ def list_reported_models(entries: Sequence[Entry]) -> tuple[str, ...]:
     """The models that the replies name, in the order of their first reply."""
     named = (str(entry.data.get("model", "")) for entry in entries if entry.kind == "turn")
     return tuple(dict.fromkeys(model for model in named if model))
+
+
+def list_read_skills(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The skills that the agent was shown, in the order of their first call."""
+    shown = {entry.data["call_id"] for entry in entries if entry.kind == "tool_result" and not entry.data["is_error"]}
+    calls = (entry.data for entry in entries if entry.kind == "block" and entry.data["type"] == "tool_call")
+    names = (str(call["input"].get("name")) for call in calls if call["name"] == SKILL_TOOL and call["id"] in shown)
+    return tuple(dict.fromkeys(names))[:MOST_NAMES]
+
+
+def list_instructions(first: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The instruction files of the prompt (`first`, one path per line), and those that notes added."""
+    noted = (path for entry in entries if entry.kind == "note" for path in entry.data.get("instructions", ()))
+    return tuple(dict.fromkeys([*first.splitlines(), *noted]))[:MOST_NAMES]
 
 
 def describe_verdicts(result: Result) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ _AS_JSON = {
     "failing": "attempt.failing",
     "trees": "attempt.trees",
     "tried": "attempt.tried",
+    "skills_read": "attempt.skills",
     "evidence": "candidate.gate.evidence",
     "tampering": "candidate.gate.tampering",
     "dependencies": "candidate.gate.dependencies",
@@ -95,6 +96,7 @@ _AS_JSON = {
     "conflicts": "upstream.conflicts",
     "escalation": "escalation",
     "review": "review",
+    "learning": "learning",
     "merging": "merging",
 }
 """The same for lists and objects."""

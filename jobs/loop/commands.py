@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from integrations.lessons import Correction
 from integrations.ports.ci import CheckFailure
 from integrations.ports.tracker import ColumnRole as Column
 from integrations.results import Plan, RunRole
@@ -34,6 +35,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.comments import Guidance
 from jobs.loop.finding_state import ReportFinding, RequestAutomation
 from jobs.loop.foreign_state import ForeignPush
+from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import RepositoryPolicy
 from jobs.loop.pull_request_commands import AnswerThread as AnswerThread
 from jobs.loop.pull_request_commands import ApprovePullRequest as ApprovePullRequest
@@ -52,6 +54,7 @@ from jobs.loop.pull_request_commands import ReadFailures as ReadFailures
 from jobs.loop.pull_request_commands import RerunChecks as RerunChecks
 from jobs.loop.pull_request_commands import SetStatus as SetStatus
 from jobs.loop.review_state import OpenThread
+from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import Attempt, Candidate, ClosedAttempt, Contract, Workspace
 from jobs.loop.wait_state import ClaimPaths, CountMergedLines
 
@@ -112,6 +115,8 @@ class RunSpec:
     """Random, set when the run is stored: the mark of the fences in its prompts."""
     triage: TriageTask | None = None
     """Of a triage or matcher run, whose ticket is the mailbox of a repository's automations."""
+    corrections: tuple[Correction, ...] = ()
+    """Those that a lesson is drafted from."""
 
 
 RUN_SPEC: Codec[RunSpec] = Codec(RunSpec)
@@ -274,6 +279,14 @@ class StartRun:
 
 
 @value
+class DraftLesson:
+    """Queue the run that drafts a lesson, after its commits are fetched into the mirror."""
+
+    kind: Literal["DraftLesson"] = "DraftLesson"
+    spec: RunSpec
+
+
+@value
 class StopRun:
     """Interrupt a run; it reports `RunFinished` as stopped."""
 
@@ -336,7 +349,7 @@ Command = Annotated[
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
     | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
-    | RequestAutomation | RelayComment | AnswerCaller,
+    | RequestAutomation | RelayComment | AnswerCaller | CountSkills | DraftLesson | KeepLesson,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
@@ -344,6 +357,7 @@ COMMAND: Codec[Command] = Codec(Command)
 Lane = Literal["inner", "outer"]
 _INNER = (
     StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding, AnswerCaller,
+    CountSkills, KeepLesson,
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from jobs.loop.base_policy import BasePolicy
 from jobs.loop.ci_policy import CiPolicy
 from jobs.loop.environment_policy import AgentHosts, EnvironmentPolicy
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
+from jobs.loop.lesson_state import LessonMode
 from jobs.loop.merge_policy import MergePolicy
 from jobs.loop.overlap_policy import OverlapPolicy
 from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, check_line
@@ -98,6 +99,7 @@ class Roles:
     answer: Role = Role()
     triage: Role = Role()
     matcher: Role = Role()
+    lesson: Role = Role()
 
 
 @value
@@ -174,6 +176,9 @@ class LoopPolicy:
     merge: MergePolicy = MergePolicy()
     pull_request: PullRequestPolicy = PullRequestPolicy()
     overlap: OverlapPolicy = OverlapPolicy()
+    lessons: LessonMode = "propose"
+    """off: none are drafted. draft: drafted from corrections by people, and listed. propose: one that is seen on two
+    tickets becomes a pull request against a skill."""
     spinning: SpinningPolicy = SpinningPolicy()
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()

@@ -40,6 +40,7 @@ from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Comments, Guidance
 from jobs.loop.finding_state import FindingLink
 from jobs.loop.foreign_state import ForeignState
+from jobs.loop.lesson_state import LearningState
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_state import PullRequestState as PullRequestState
@@ -218,6 +219,8 @@ class Attempt:
     """The ticket's cost when the attempt began."""
     cause: str = ""
     """Why accepted work is continued, for the maker's brief: failing checks of the code host, a conflict, remarks."""
+    skills: tuple[str, ...] = ()
+    """The repository's skills that agents read since the last count."""
 
 
 @value
@@ -331,6 +334,8 @@ class Loop:
     merging: MergeState = MergeState()
     foreign: ForeignState = ForeignState()
     """What other accounts changed on branch, pull request and repository."""
+    learning: LearningState = LearningState()
+    """Corrections by people, and the lessons that were drafted from them."""
     spend: Spend = Spend()
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that commands were refused since the last maker began, by host."""

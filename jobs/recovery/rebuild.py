@@ -19,6 +19,7 @@ from integrations.ports.code_host import PullRequest
 from integrations.ports.tracker import Attachment, Comment, Move
 from integrations.values import NO_COMMIT, CommitSha, Ticket, TicketId
 from jobs.effects.gather import Base, read_base
+from jobs.effects.lessons import keep_in_book
 from jobs.effects.workload import record_merged_lines
 from jobs.effects.world import World
 from jobs.loop.board_memory import TITLE, Metadata, is_ahead, loop_of, metadata_of
@@ -335,6 +336,8 @@ def _index(loop: Loop, world: World) -> None:
     known += [keys.pull_request(repository, loop.pull_request.number)] if loop.pull_request.number else []
     for key in known:
         world.redis.set(key, loop.ticket.id)
+    for kept in loop.learning.kept:
+        keep_in_book(repository, kept, world)
     if loop.merged:
         record_merged_lines(loop, loop.merged, loop.finished_at, world)
     if loop.workspace.base_branch:

@@ -14,7 +14,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 Source = Literal[
     "items",
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
-    "plan", "attempts", "claim", "comment", "checks", "review", "commits", "findings", "known",
+    "plan", "attempts", "claim", "comment", "checks", "review", "commits", "findings", "known", "lessons",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "items": "anyone: logs, issues, pull requests, commits, tickets, advisories",
@@ -37,6 +37,7 @@ AUTHORS: dict[Source, str] = {
     "known": "another agent, and people on the board",
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
+    "lessons": "other agents, from comments of people",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
     {"items", "ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}

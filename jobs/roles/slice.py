@@ -33,6 +33,7 @@ from jobs.evidence.command_run import CommandRun
 from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
+from jobs.roles.folder_notes import FolderNotes
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
 from jobs.roles.limits import get_check_seconds, get_command_seconds
 from jobs.roles.submission import HostTool
@@ -88,7 +89,11 @@ def run_model(
     spec = run.spec
     resumed = next((e.data["text"] for e in run.conversation.entries() if e.kind == "brief"), brief)
     system = build_system_text(spec, instructions.text, format_catalogue(instructions.skills))
-    run.world.runs.note_inputs(spec.run_id, prompt=hashlib.sha256(f"{system}\0{resumed}".encode()).hexdigest())
+    run.world.runs.note_inputs(
+        spec.run_id,
+        prompt=hashlib.sha256(f"{system}\0{resumed}".encode()).hexdigest(),
+        instructions="\n".join(file.path for file in instructions.files),
+    )
     task = AgentTask(
         role=spec.role,
         model=spec.model,
@@ -124,11 +129,19 @@ def load_image(run: Slice, file: str) -> Image | None:
 
 def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
-    seconds = get_command_seconds(run.spec.policy, run.world.settings)
-    instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
-    more = (*build_skill_tools(instructions.skills), *tools)
+    seconds, base_sha = get_command_seconds(run.spec.policy, run.world.settings), run.spec.workspace.base_sha
+    changed = [change.path for change in run.mirror.changes(base_sha, run.spec.start_sha, max_read=0)]
+    planned = run.spec.plan.paths if run.spec.plan else ()
+    instructions = read_instructions(run.mirror, base_sha, [*planned, *changed])
+    skills = build_skill_tools(
+        instructions.skills, base_sha, lambda folder: any(path.startswith(f"{folder}/") for path in changed)
+    )
     toolbox = SandboxTools(
-        session, command_seconds=seconds, more=more, on_failure=lambda output: count_unresolved(run, output)
+        session,
+        command_seconds=seconds,
+        more=(*skills, *tools),
+        on_failure=lambda output: count_unresolved(run, output),
+        find_note=FolderNotes(run.mirror, run.spec, instructions.files, run.conversation.entries()).find,
     )
     return run_model(run, toolbox, brief, instructions, Workbench(session))
 

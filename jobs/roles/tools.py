@@ -89,7 +89,8 @@ class SandboxTools:
 
     On a writable tree bash keeps one shell, in which calls run one after another. On a read-only tree each call is a
     new process, so code under review cannot change what later calls show. `command_seconds` is the timeout of each
-    bash call. `more` are tools that run outside of the sandbox. `on_failure` gets the output of each failed bash call.
+    bash call. `more` are tools that run outside of the sandbox. `on_failure` gets the output of each failed bash call;
+    `find_note` the path of each other call, and returns the data of a note about it for the agent.
     """
 
     def __init__(
@@ -99,8 +100,10 @@ class SandboxTools:
         command_seconds: float = COMMAND_SECONDS,
         more: Sequence[HostTool] = (),
         on_failure: Callable[[str], None] = lambda output: None,
+        find_note: Callable[[str], Mapping[str, Any] | None] = lambda path: None,
     ) -> None:
         self._session, self._command_seconds, self._on_failure = session, command_seconds, on_failure
+        self._find_note = find_note
         self._digest = WorkTreeDigest(session.workspace)
         self._shell = Shell(session, _QUIET) if session.writable else None
         self._more = {tool.spec.name: tool for tool in more}
@@ -120,7 +123,10 @@ class SandboxTools:
             return self._more[name].take(arguments, stopped)
         if name == "bash":
             return self._run_bash(arguments, stopped)
-        return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
+        result = self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)
+        path = arguments.get("path")
+        note = self._find_note(path) if isinstance(path, str) and not result.is_error else None
+        return replace(result, note=note)
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """A checksum of the files now; None for a read-only toolbox."""

@@ -31,6 +31,7 @@ THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 PEOPLE = "people"  # hash: the accounts of one person on board and code host, JSON by the board's id
 ACCESS_TOKENS = "access-tokens"  # hash: tokens of people for the MCP server, without the secret, JSON by id
+TAUGHT = "taught"  # set: repositories with lessons
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run
@@ -248,6 +249,14 @@ def known_notifications(target: str) -> str:  # sorted set: ids of queued and se
 
 def target_backoff(target: str) -> str:  # hash: failures in a row, reason, and time of the next attempt
     return f"notifications-backoff:{target}"
+
+
+def lessons(repository: str) -> str:  # hash: lessons from corrections by people, JSON by id
+    return f"lessons:{repository.lower()}"
+
+
+def skill_outcomes(repository: str) -> str:  # hash: attempts in which agents read skills, JSON by command
+    return f"skill-outcomes:{repository.lower()}"
 
 
 def run_order(t: TicketId) -> str:  # priority and due date of the ticket's runs, JSON

@@ -36,9 +36,11 @@ CONNECT = "jobs.access.connect_workspace"
 INFORM = "jobs.inform.inform"
 NOTIFY = "jobs.notify.notify"
 LOOK_UP_MEMBER = "jobs.access.look_up_member"
+TEND_LESSONS = "jobs.tend_lessons.tend_lessons"
 _QUEUE_OF = {
     DRIVE: EVENTS, AUTOMATE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST,
     CHECK_ACCESS: EVENTS, CONNECT: EVENTS, INFORM: EVENTS, NOTIFY: EVENTS, LOOK_UP_MEMBER: FIRST,
+    TEND_LESSONS: EVENTS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from integrations import events as e
 from integrations.findings import Found, Matched
+from integrations.lessons import Learned
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
 from jobs.loop.state import Loop, Stage
@@ -29,6 +30,7 @@ from jobs.workflow import (
     finding_reports,
     foreign,
     hand_over,
+    lessons,
     mentions,
     merge_result,
     merging,
@@ -41,6 +43,7 @@ from jobs.workflow import (
     run,
     run_results,
     sessions,
+    skill_outcomes,
     steering,
     upstream,
 )
@@ -59,7 +62,8 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
         by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
         decision = replace(decision, loop=approvals.note_requester(decision.loop, by))
     decision = finding_reports.report_finding(loop, decision, event, policy)
-    return answers.continue_answering(decision, event.at, policy)
+    decision = answers.continue_answering(decision, event.at, policy)
+    return lessons.learn(loop, skill_outcomes.count_skills(loop, decision, event), event, policy)
 
 
 def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
@@ -195,6 +199,8 @@ def _on_command_failed(loop: Loop, event: e.CommandFailed, policy: ServicePolicy
     """A command cannot be performed. A read for an answer, or of checks, is only given up."""
     if event.command in {"StartRun", "PrepareWorkspace"} and mentions.awaits_answer(loop):
         return mentions.give_up(loop)
+    if event.command == "DraftLesson":
+        return Decision(lessons.give_up(loop))
     if event.command == "StartRun" and loop.comments.answering.run_id:
         return answers.on_answer_not_started(loop, event)
     if event.command in {"ReadChecks", "ReadFailures", "RerunChecks"}:
@@ -208,10 +214,13 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
     loop = run.keep_checkpoint(loop, event)
     if answers.is_answer_run(loop, event.run_id) and isinstance(event.result, Answered):
         return answers.on_answer_finished(loop, event, event.result, policy)
+    if lessons.is_lesson_run(loop, event.run_id) and isinstance(event.result, Learned):
+        return lessons.on_lesson_finished(loop, event, event.result)
     if not run.is_current(loop, event.run_id, event.generation):
         return Decision(loop)
     if loop.stage is Stage.MERGING and isinstance(event.result, Gated):
         return merge_result.on_result_gated(loop, event, event.result, policy)
+    loop = skill_outcomes.note_skills(loop, event)
     loop = replace(loop, candidate=loop.candidate.add_provenance(event.provenance))
     loop = loop.add_blocked(event.role, event.blocked)
     if event.outcome in run_results.BLOCKED:
@@ -233,7 +242,7 @@ def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> 
             return run_results.on_judge_finished(loop, event, result, policy)
         case Checked() as result:
             return run_results.on_checker_finished(loop, event, result, policy)
-        case Answered() | Found() | Matched():
+        case Answered() | Found() | Matched() | Learned():
             return Decision(loop)
         case _:
             assert_never(event.result)

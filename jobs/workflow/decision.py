@@ -13,6 +13,7 @@ from jobs.loop.caps import Caps
 from jobs.loop.commands import (
     CleanUp,
     Command,
+    DraftLesson,
     MergeBase,
     MergePullRequest,
     MoveTicket,
@@ -178,6 +179,8 @@ def is_still_wanted(loop: Loop, command: Command) -> bool:
     if isinstance(command, ReadChecks | ReadFailures | RerunChecks):
         is_current = (command.generation, command.sha) == (loop.generation, loop.pull_request.pushed_sha)
         return is_current and loop.stage in {Stage.CI, Stage.REVIEW, Stage.NEEDS_HUMAN}
+    if isinstance(command, DraftLesson):
+        return command.spec.run_id == loop.learning.run_id
     if isinstance(command, SetDelegate):
         return command.ours is (loop.stage is not Stage.STOPPED)
     if isinstance(command, MoveTicket) and command.only_from:

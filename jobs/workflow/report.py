@@ -86,6 +86,7 @@ def _find_milestone(loop: Loop, *, is_queued: bool) -> str:
         (loop.contract.digest if loop.contract else ""),
         (loop.candidate.head_sha, loop.comments.last_id, loop.comments.taken_up),
         (pull_request.number, pull_request.pushed_sha, pull_request.approved_sha, loop.merged is not None),
+        len(loop.learning.kept),
     ]
     return _digest(parts)
 

@@ -27,9 +27,9 @@ STAGES: dict[RunRole, Stage] = {
 }
 FREE: frozenset[RunRole] = frozenset({"preflight", "gate"})
 """Roles without model calls."""
-TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher"})
+TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher", "lesson"})
 """Roles without a work tree, which get only their rules."""
-INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge"}
+INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge", "lesson": "judge"}
 """The role whose model is used if a runner has none for the first."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
@@ -108,7 +108,9 @@ def name_model_setting(role: RunRole, own: Role, *, is_strong: bool = False) -> 
     """Where the model of the role is configured."""
     if is_strong and not own.runner:
         return "LOOPLINE_STRONG_MODEL"
-    return f"loop.roles.{role}.model in WORKFLOW.md" if own.model or own.runner else f"LOOPLINE_{role.upper()}_MODEL"
+    if own.model or own.runner:
+        return f"loop.roles.{role}.model in WORKFLOW.md"
+    return f"LOOPLINE_{'JUDGE' if role == 'lesson' else role.upper()}_MODEL"
 
 
 def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:

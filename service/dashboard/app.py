@@ -32,6 +32,7 @@ from service.dashboard.overview import GROUPS, ROWS, SHOWN_TICKET, ShownTicket
 from service.dashboard.password import read_password
 from service.dashboard.reader import Reader
 from service.dashboard.repositories import REPOSITORIES
+from service.dashboard.skills import SKILLS
 from service.version import VERSION
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -87,6 +88,14 @@ def _add_routes(app: Flask, reader: Reader, settings: Settings) -> None:
         return render_template(
             "loops.html", groups=groups, columns=columns, notices=reader.notices(), repositories=reader.repositories()
         )
+
+    @app.get("/skills")
+    def skills() -> str:
+        return render_template("skills.html", repositories=reader.skills())
+
+    @app.get("/api/skills")
+    def api_skills() -> Response:
+        return jsonify(repositories=SKILLS.to_builtins(reader.skills()))
 
     @app.get("/tickets/<identifier>")
     def ticket(identifier: str) -> str:

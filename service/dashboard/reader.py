@@ -24,9 +24,11 @@ from jobs.runtime.notices import list_notices
 from jobs.runtime.queues import AGENTS
 from jobs.store.automations import AutomationStore
 from jobs.store.breaker import current_outage
+from jobs.store.lessons import Lessons
 from jobs.store.merged_lines import list_merged
 from jobs.store.queue_places import read_place
 from jobs.store.runs import Runs
+from jobs.store.skill_outcomes import list_skill_outcomes
 from jobs.store.tickets import Store
 from jobs.workflow.decision import ServicePolicy
 from jobs.workflow.run import STAGES
@@ -34,6 +36,7 @@ from service.dashboard import overview
 from service.dashboard.entries import format_headline
 from service.dashboard.overview import Row, ShownRun, ShownTicket
 from service.dashboard.repositories import ShownRepository, list_repositories
+from service.dashboard.skills import ShownSkills, list_skills
 
 _ROLES = {stage: role for role, stage in STAGES.items()}
 
@@ -62,6 +65,13 @@ class Reader:
         loops, redis = self._loops(), self.runs.redis
         names = {loop.workspace.repository for loop in loops} - {""}
         return list_repositories(loops, {name: list_merged(redis, name) for name in names}, time.time())
+
+    def skills(self) -> list[ShownSkills]:
+        """Return the repositories with skills that agents read, or with lessons."""
+        redis, book = self.runs.redis, Lessons(self.runs.redis)
+        names = {*book.list_repositories(), *(loop.workspace.repository for loop in self._loops())} - {""}
+        counted = {name: list_skill_outcomes(redis, name) for name in names}
+        return list_skills(names, counted, {name: book.list(name) for name in names})
 
     def notices(self) -> list[str]:
         """Return notices about all loops: the service is frozen, the disk is full, the model provider is unavailable or

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from integrations.lessons import LessonDraft
 from integrations.results import (
     AnswerKind,
     BaseCheck,
@@ -46,6 +47,7 @@ _ENDS = {
     "judge": ("done",) * 14 + ("failed",),
     "answer": ("done",) * 8 + ("failed", "budget", "turns"),
     "checker": ("done",) * 14 + ("failed", "budget", "turns"),
+    "lesson": ("done",) * 8 + ("failed", "budget", "turns"),
 }
 
 
@@ -87,7 +89,7 @@ class Agents:
         results: dict[str, Callable[[RunSpec], dict[str, Any]]] = {
             "preflight": self._preflight, "planner": self._plan, "scout": self._scout,
             "maker": self._make, "gate": self._gate, "judge": self._judge, "checker": self._check,
-            "answer": self._answer,
+            "answer": self._answer, "lesson": self._learn,
         }  # fmt: skip
         return {"outcome": outcome, **results[spec.role](spec)}
 
@@ -112,6 +114,10 @@ class Agents:
     def _answer(self, spec: RunSpec) -> dict[str, Any]:
         meanings: tuple[Meaning, ...] = ("change", "question", "thanks", "unclear")
         return {"meaning": self.random.choice(meanings), "reply": "Because."}
+
+    def _learn(self, spec: RunSpec) -> dict[str, Any]:
+        rule = self.random.choice(("", "Use decimals."))
+        return {"draft": LessonDraft(topic="money", rule=rule, cites=(0,)) if self.random.random() < 0.8 else None}
 
     def _make(self, spec: RunSpec) -> dict[str, Any]:
         sha = self.host.commit(f"by {spec.run_id}", spec.start_sha)

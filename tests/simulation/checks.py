@@ -120,7 +120,7 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
     if not isinstance(event, RunFinished):
         return
     current = (event.run_id, event.generation) == (before.run_id, before.generation) and is_running(before)
-    current = current or event.run_id == before.comments.answering.run_id
+    current = current or event.run_id in {before.comments.answering.run_id, before.learning.run_id}
     only_billed = decision.loop == changed(before, usage=decision.loop.spend.usage)
     quiet = only_billed and not decision.commands
     hold("late work is discarded", current or quiet, f"{story}: {event.run_id}")
@@ -128,7 +128,8 @@ def _check_bill(before: Loop, event: Event, decision: Decision, story: str) -> N
 
 def _check_starts(decision: Decision, policy: ServicePolicy, story: str) -> None:
     spent = decision.loop.spend.usage.cost_usd >= policy.caps_of(decision.loop).ticket_usd
-    paid = [s.spec.run_id for s in decision.commands if isinstance(s, c.StartRun) and s.spec.role not in FREE]
+    starts = [s.spec for s in decision.commands if isinstance(s, c.StartRun | c.DraftLesson)]
+    paid = [spec.run_id for spec in starts if spec.role not in FREE]
     hold("the budget holds", not (spent and paid), f"{story}: {paid} after ${decision.loop.spend.usage.cost_usd}")
 
 
@@ -185,6 +186,8 @@ def check_effect(command: c.Command, loop: Loop, host: Host) -> None:
         case c.MoveTicket(column=column):
             back = loop.stage is Stage.STOPPED and column != "needs_human"
             hold("a card dragged away stays there", not back, story)
+        case c.DraftLesson(spec=spec):
+            hold("nothing starts after a stop", spec.run_id == loop.learning.run_id, story)
         case c.StartRun(spec=spec):
             due = is_running(loop) and spec.run_id == loop.run_id
             due = due or spec.run_id == loop.comments.answering.run_id
@@ -200,6 +203,7 @@ def check_always(ticket_id: str, memory: Memory, host: Host, board: Board, ledge
         return
     stopping = {x.run_id for x in memory.list_commands(ticket_id, "inner") if isinstance(x, c.StopRun)}
     wanted = {box.loop.run_id if is_running(box.loop) else "", box.loop.comments.answering.run_id}
+    wanted.add(box.loop.learning.run_id)
     for run in memory.list_unfinished():
         name = run.spec.run_id
         if run.spec.ticket.id == ticket_id and name not in wanted:

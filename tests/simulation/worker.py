@@ -35,7 +35,9 @@ from integrations.values import MergeConflict, Ticket
 from integrations.workload_events import PathsClaimed
 from jobs.effects.gather import gather
 from jobs.loop import commands as c
+from jobs.loop.lesson_state import KeepLesson
 from jobs.loop.policy import POLICY, RepositoryPolicy
+from jobs.loop.skill_state import CountSkills
 from jobs.loop.state import LOOP, Loop, Stage
 from jobs.loop.wait_state import ClaimPaths
 from jobs.store.mailboxes import Posted
@@ -216,6 +218,9 @@ class Worker:
         match command:
             case c.StartRun(spec=spec):
                 self.memory.start(spec)
+            case c.DraftLesson(spec=spec):
+                self.code_host.reach()
+                self.memory.start(spec)
             case c.StopRun(run_id=run_id):
                 self.memory.ask_to_stop(run_id)
             case c.Steer(run_id=run_id, guidance=guidance):
@@ -244,7 +249,8 @@ class Worker:
             case c.MarkReadyForReview(number=number):
                 self.code_host.mark_ready_for_review(number)
             case c.CleanUp(repository=repository, branch=branch, merged=merged):
-                if any(run.spec.ticket.id == t for run in self.memory.list_unfinished()):
+                runs = [run.spec for run in self.memory.list_unfinished()]
+                if any(spec.ticket.id == t and spec.role != "lesson" for spec in runs):
                     raise Unavailable("a run has not ended yet")
                 head = self.code_host.branch_head(repository, branch)
                 if head and (head == merged or self.memory.index.get(head) == t):
@@ -253,7 +259,7 @@ class Worker:
                 self.code_host.close(number, "loopline")
             case ClaimPaths(generation=generation, sha=sha):
                 return (PathsClaimed(**self._event(t, posted, "claimed"), generation=generation, sha=sha),)
-            case c.WatchTickets() | c.OrderRuns():
+            case c.WatchTickets() | c.OrderRuns() | KeepLesson() | CountSkills():
                 pass
             case _:
                 self._on_board(t, posted, command)

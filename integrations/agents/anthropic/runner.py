@@ -256,9 +256,9 @@ class _Run:
         return compute_usage(model, usage)
 
     def _run_tools(self) -> None:
-        """Run all calls of the last reply in parallel; append each result when it arrives."""
+        """Run all calls of the last reply in parallel; append each result when it arrives, and then their notes."""
         calls = transcript.list_unanswered_calls(self.entries)
-        abandoned = threading.Event()
+        abandoned, notes = threading.Event(), []
         with ThreadPoolExecutor(MAX_PARALLEL_TOOLS, thread_name_prefix="tool") as pool:
             try:
                 running = {
@@ -266,9 +266,13 @@ class _Run:
                     for call in calls
                 }
                 for done in as_completed(running):
-                    self._append(result_entry(running[done], done.result()))
+                    result = done.result()
+                    self._append(result_entry(running[done], result))
+                    notes += [result.note] if result.note else []
             finally:
                 abandoned.set()
+        for note in notes:
+            self._append(Entry("note", dict(note)))
 
     def _either(self, abandoned: threading.Event) -> Callable[[], bool]:
         return lambda: abandoned.is_set() or self.stopped()

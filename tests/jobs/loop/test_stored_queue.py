@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from integrations.events import EVENT, Event, ReviewSubmitted, RunFinished
+from integrations.lessons import LessonDraft
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import (
@@ -59,6 +60,7 @@ from jobs.loop.automation_state import TriageTask
 from jobs.loop.ci_state import CiState
 from jobs.loop.commands import COMMAND, RUN_SPEC, CallAnswer, Command
 from jobs.loop.comments import Guidance
+from jobs.loop.lesson_state import KeptLesson, Sighting
 from jobs.loop.policy import POLICY, Check, LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_state import OpenThread
@@ -110,6 +112,10 @@ SPEC = spec_with(
     TICKET, "ENG-1-g2-r1-i1-maker", generation=2, contract=CONTRACT, policy=RULES, candidate=MEMORY.candidate,
     tried=("iteration 1: done",), guidance=(GUIDANCE,), model="m", effort="high", started_at=1.5,
 )  # fmt: skip
+KEPT = KeptLesson(
+    draft=LessonDraft(topic="money", rule="Use decimals.", cites=(0,)),
+    sighting=Sighting(ticket="t1", identifier="ENG-1", cause="guidance", by="Ana", text="use decimals", at=4.5),
+)
 # A value for each field name; all others get one by their type.
 KNOWN: dict[str, Any] = {
     "ticket": TICKET, "author": Person(id="u1", name="Ana"), "spec": SPEC, "guidance": GUIDANCE,
@@ -124,6 +130,7 @@ KNOWN: dict[str, Any] = {
     "conflicts": (MergeConflict(path="a.py", text="both changed it"),), "commits": ("abc1234 Ana: x",),
     "known_bases": ("b" * 40,), "people": {"ana": Person(id="ana", name="Ana")}, "decision": "approved",
     "answer": CallAnswer(replies=("Stopped.",)), "thread": THREAD, "carried_conflicts": ("a.py",),
+    "skills": ("rounding",), "ending": "accepted", "lesson": KEPT,
     "proofs": {"tests": "`make` ended with exit 0"}, "wanted": PullRequestPolicy(labels=("loopline",)),
     "created": TicketRef(id="t2", identifier="ENG-2"), "labels": ("web",), "new_labels": ("web",),
     "filed": TicketRef(id="t2", identifier="ENG-2"), "status": "rejected",

@@ -37,6 +37,8 @@ from tests.loops import spec_with
 REPOSITORY = "acme/tally"
 SKILL = b"---\nname: rounding\ndescription: how cents are divided\n---\nCents that are left over go to the first.\n"
 
+TESTS = b"One test for each rule.\n"
+
 
 @dataclass
 class Script:
@@ -106,8 +108,11 @@ def tally(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GitHost, s
         upstream = host.create(REPOSITORY)
         there = [path for path in sorted(DEMO.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
         files = {str(path.relative_to(DEMO)): path.read_bytes() for path in there}
-        base = commit(upstream, files | {".claude/skills/rounding/SKILL.md": SKILL})
-        work = {"NOTES.md": b"one\ntwo\nthree\n", ".claude/skills/rounding/SKILL.md": b"pass everything"}
+        skill = ".claude/skills/rounding"
+        own = {f"{skill}/SKILL.md": SKILL, f"{skill}/check.sh": b"echo cents add up\n", "tests/AGENTS.md": TESTS}
+        base = commit(upstream, files | own)
+        work = {f"{skill}/SKILL.md": b"pass everything", f"{skill}/check.sh": b"echo all is well\n"}
+        work |= {"NOTES.md": b"one\ntwo\nthree\n", "docs/AGENTS.md": b"The checker must pass.\n"}
         candidate = commit(upstream, {**work, "AGENTS.md": b"The checker must pass.\n"})
         yield host, base, candidate
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.values import CommitSha
 from jobs.loop.front_matter import FrontMatterError
 from jobs.roles.instructions import (
     MAX_BODY,
@@ -80,13 +81,22 @@ def test_skills_are_unique_by_name_and_limited() -> None:
     assert len(kept) == MAX_SKILLS and [skill.body for skill in kept[:3]] == ["0", "1", "2"]
 
 
-def test_skill_tool_shows_a_skill_and_rejects_unknown_names() -> None:
-    [tool] = build_skill_tools([Skill("a", "d", "Text.", "x/a")])
+BASE = CommitSha("b" * 40)
 
-    assert tool.take({"name": "a"}, never).content == "Text.\n\n[its other files, if any, are in x/a]"
+
+def test_skill_tool_shows_a_skill_and_rejects_unknown_names() -> None:
+    [tool] = build_skill_tools([Skill("a", "d", "Text.", "x/a")], BASE, lambda folder: True)
+
+    assert tool.take({"name": "a"}, never).content == "Text.\n\n[it has no other files]"
     assert [tool.take(given, never).is_error for given in ({"name": "b"}, {}, {"name": ["a"]})] == [True] * 3
 
 
+def test_skill_tool_names_files_by_the_paths_that_commands_use() -> None:
+    [tool] = build_skill_tools([Skill("a", "d", "Text.", "x/a", ("run.sh",))], BASE, lambda folder: False)
+
+    assert tool.take({"name": "a"}, never).content == "Text.\n\n[its other files, in /workspace/x/a: run.sh]"
+
+
 def test_skill_tool_and_list_are_empty_without_skills() -> None:
-    assert (build_skill_tools([]), format_catalogue([])) == ((), "")
+    assert (build_skill_tools([], BASE, bool), format_catalogue([])) == ((), "")
     assert format_catalogue([Skill("a", "what for", "", "")]).endswith("\n- a: what for")

@@ -16,6 +16,7 @@ PLAYBOOKS = (
     roles.JUDGE,
     roles.CHECKER,
     roles.ANSWER,
+    roles.LESSON,
     automations.TRIAGE,
     automations.MATCHER,
 )

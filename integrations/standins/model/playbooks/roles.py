@@ -222,3 +222,16 @@ def _judge(request: Request) -> Answer:
 
 
 JUDGE = Playbook("judge", matches=lambda request: request.role == "judge", answer=_judge)
+
+
+_RULE = re.compile(r"^[^\n:<>]{1,80}: (?P<rule>(?:Always|Never|Use|Prefer) [^\n<>@\[\]:#]{5,200}\.)", re.MULTILINE)
+
+
+def _draft_lesson(request: Request) -> Answer:
+    """A person's sentence that begins like a rule is the lesson; other corrections give none."""
+    found = _RULE.search(request.brief)
+    draft = {"rule": found["rule"], "topic": "conventions", "cites": [1]} if found else {}
+    return Answer("", (Call("submit_lesson", draft),))
+
+
+LESSON = Playbook("lesson", matches=lambda request: request.role == "lesson", answer=_draft_lesson)
