@@ -31,7 +31,8 @@ _PASSING = frozenset({"commit"})
 _WORD = re.compile(r"[a-z_]{3,}")
 _COMMON = frozenset({"the", "and", "for", "with", "from", "that", "this", "not", "are", "has", "fails", "failing"})
 _ALIKE, _ALIKE_IN_PLACE = 0.5, 0.2
-"""Shares of common title terms from which findings resemble each other; the second for those about the same path."""
+"""Shares of common terms, of both titles or of the other title in the new text, from which findings resemble each
+other; the second for those about the same path."""
 
 
 @value
@@ -324,12 +325,14 @@ def _resemblance(one: ProposedFinding, other: KnownFinding | ProposedFinding) ->
     shares_paths = bool(set(one.paths) & set(other.paths))
     mine, theirs = _terms(one.title), _terms(other.title)
     alike = len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
-    resembles = shares_items or alike >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
-    return shares_items + shares_paths + alike if resembles else 0.0
+    described = len(_terms(one.title, one.body, *one.paths) & theirs) / len(theirs) if theirs else 0.0
+    likeness = max(alike, described)
+    resembles = shares_items or likeness >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
+    return shares_items + shares_paths + likeness if resembles else 0.0
 
 
-def _terms(title: str) -> set[str]:
-    return set(_WORD.findall(title.lower())) - _COMMON
+def _terms(*texts: str) -> set[str]:
+    return set(_WORD.findall(" ".join(texts).lower())) - _COMMON
 
 
 def _kind_of(key: str) -> str:

@@ -152,6 +152,13 @@ def test_matcher_decides_about_findings_that_resemble_each_other() -> None:
     assert related.related == (open_one.ticket,)
 
 
+def test_finding_whose_text_describes_a_known_title_is_compared() -> None:
+    open_one = known(finding(CHECK, title="The split of a bill loses a cent"))
+    found = finding(ISSUE, title="Invoices do not add up", body="A split bill is one cent short since May.")
+
+    assert [pair.known for pair in find_resembling([found], [open_one])] == [open_one.fingerprint]
+
+
 def test_matcher_merges_findings_of_one_run() -> None:
     one, other = finding(CHECK, title="Rounding of cents"), finding(ISSUE, title="Rounding of cents is off")
     third = finding(LINT, title="Rounding of cents again")
