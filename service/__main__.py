@@ -22,7 +22,7 @@ from jobs.config.settings import Settings
 from jobs.runtime import logging
 from jobs.runtime.startup import prepare_process
 from service import tokens
-from service.automation_arguments import add_automations
+from service.arguments import build_parser
 from service.dashboard.password import read_password
 from service.version import VERSION
 
@@ -30,7 +30,7 @@ from service.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     prepare_process()
-    given = _parser().parse_args(arguments)
+    given = build_parser().parse_args(arguments)
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -85,73 +85,6 @@ def _run(given: argparse.Namespace) -> int:
         case _:
             sys.stdout.write(f"loopline {VERSION}\n")
             return 0
-
-
-def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
-    doctor.add_argument("--json", action="store_true", help="print all findings as JSON")
-    doctor.add_argument("--notify", action="store_true", help="send a test to each target of LOOPLINE_NOTIFY")
-    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="loopline", description="Turns a board of tickets into a coding loop.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start all processes and restart them when they end")
-    up.add_argument("--verbose", action="store_true", help="show the logs of all processes")
-    init = commands.add_parser("init", help="set up Loopline: guided, with few questions; continues after an interrupt")
-    init.add_argument("--yes", action="store_true", help="ask nothing: credentials come from the environment or .env")
-    init.add_argument("--public-url", default="", metavar="URL", help="https:// address at which webhooks arrive")
-    init.add_argument("--team", default="", metavar="KEY", help="the tracker's team, as ENG")
-    init.add_argument("--repository", default="", metavar="NAME", help="the repository, as acme/shop")
-    init.add_argument("--no-changes", action="store_true", help="create nothing at the providers, only report it")
-    doctor = commands.add_parser("doctor", aliases=["check"], help="check everything that Loopline needs, for real")
-    _add_doctor_options(doctor)
-    status = commands.add_parser("status", help="list the loops: stage, attempt, money, reason for waiting")
-    status.add_argument("--json", action="store_true", help="print all fields as JSON")
-    lessons = commands.add_parser("lessons", help="list the lessons of all repositories, and what becomes of them")
-    lessons.add_argument("--json", action="store_true", help="print all fields as JSON, with the skills")
-    rebuild = commands.add_parser("rebuild", help="restore loops that are missing in Redis from the board")
-    rebuild.add_argument("--dry-run", action="store_true", help="only list what would be restored")
-    dead = commands.add_parser("dead-letters", aliases=["dead"], help="list dead letters: items that failed five times")
-    redrive = commands.add_parser("redrive", help="retry dead letters")
-    which = redrive.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", nargs="?", default="", help="id of a dead letter, from `dead-letters`")
-    which.add_argument("--all", action="store_true", help="retry all of them")
-    login = commands.add_parser("login", help="print a link to the dashboard that signs in")
-    freeze = commands.add_parser("freeze", help="stop all agents and all writes to board and code host, until the thaw")
-    freeze.add_argument("--reason", default="", help="shown by status, /readyz and the dashboard")
-    thaw = commands.add_parser("thaw", help="end the freeze; all work continues")
-    audit = commands.add_parser("audit", help="verify the journal of decisions and effects, or show a ticket's part")
-    parts = audit.add_subparsers(dest="part", required=True)
-    verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
-    show = parts.add_parser("show", help="list the lines about a ticket")
-    show.add_argument("identifier", help="the ticket, as ENG-1")
-    environments = commands.add_parser("environments", help="list, build or remove the environments of repositories")
-    environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
-    environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
-    parts = environments.add_subparsers(dest="part")
-    build = parts.add_parser("build", help="build a repository's environment now, unless it exists")
-    build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
-    build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
-    build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
-    reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
-    workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
-    workflows = workflow.add_subparsers(dest="part", required=True)
-    workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
-    workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
-    workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, lessons, *add_automations(commands), *tokens.add_parsers(commands)):
-        command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
-    commands.add_parser("web", help="receive webhooks")
-    commands.add_parser("dashboard", help="serve the dashboard")
-    commands.add_parser("mcp", help="serve the MCP server, for people's clients")
-    settings = commands.add_parser("settings", help="print every setting with its meaning, as in .env.example")
-    settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
-    commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
-    commands.add_parser("version", help="print the version")
-    return parser
 
 
 def _up(env_file: Path | None, verbose: bool) -> int:
