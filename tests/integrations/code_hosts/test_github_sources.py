@@ -98,6 +98,19 @@ def test_source_checks_on_ten_mornings_have_one_key_and_one_signature(live: Live
     assert (other.key, other.signature) not in seen and other.key in {key for key, _ in seen}
 
 
+def test_source_checks_has_the_failed_job_of_a_run_in_progress(live: LiveGitHub, github: GitHub) -> None:
+    slow = {"name": "e2e", "conclusions": ["pending"]}
+    script(live, BUILD, slow)
+    assert only(read(github, "checks")).key == "check:CI/build/Run tests"
+
+
+def test_source_checks_stay_red_until_a_run_has_passed(live: LiveGitHub, github: GitHub) -> None:
+    script(live, BUILD)
+    script(live, {**BUILD, "conclusions": ["pending"]}, apply="")
+    push(github, PLACE, "main", step="x = 1\n")
+    assert "red since this run" in only(read(github, "checks")).summary
+
+
 def test_source_checks_names_since_when_a_job_is_red(live: LiveGitHub, github: GitHub) -> None:
     script(live, {**BUILD, "conclusions": ["success"]})
     script(live, BUILD, apply="")

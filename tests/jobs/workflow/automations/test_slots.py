@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.automation_events import ScheduleAdvanced
+from integrations.automation_events import DeclarationsOutdated, ScheduleAdvanced
 from jobs.loop.automation import Automation, Schedule
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import decide
@@ -20,6 +20,7 @@ from tests.jobs.workflow.automations.values import (
     at,
     begin,
     declared,
+    fields,
     kinds,
     passed,
     read,
@@ -215,3 +216,13 @@ def test_slot_of_a_rehearsal_is_run_once_and_not_again_at_its_time() -> None:
 
     assert started(state) == ["acme__shop-ci-triage-20261123T0800Z"]
     assert state.due_at == slot + DAY
+
+
+def test_repository_that_no_team_works_in_any_more_has_no_automations() -> None:
+    state = replace(begin(DAILY), team="")
+
+    gone = step(state, DeclarationsOutdated(**fields(MONDAY)))
+
+    assert kinds(gone) == [] and gone.state.automations == () and gone.state.due_at == 0.0
+    assert gone.state.base_sha == ""
+    assert kinds(step(replace(gone.state, team="ENG"), DeclarationsOutdated(**fields(MONDAY)))) == ["ReadDeclarations"]
