@@ -129,7 +129,8 @@ class _Reading:
             finding = known.get(ticket.id)
             if finding is None:
                 continue
-            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy)
+            filed_in = finding.ticket.column if finding.ticket else ""
+            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy, filed_in)
             if status != finding.status:
                 reason = f"Its ticket was moved to {ticket.column}." if status == "rejected" else ""
                 fields = self.ctx.build_event_fields(f"decided/{ticket.id}/{status}")
