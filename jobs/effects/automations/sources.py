@@ -28,6 +28,7 @@ from integrations.ports.source_items import (
     rate_labels,
 )
 from integrations.ports.tracker import TicketSearch
+from integrations.request_budget import Priority, use_priority
 from integrations.signatures import build_key, sign_facts
 from integrations.texts import cut
 from integrations.values import CommitSha, Ticket, TicketRef
@@ -52,10 +53,11 @@ def read_sources(command: ReadSources, ctx: AutomationContext) -> Sequence[Findi
     base branch, `Unauthorized` for credentials that are refused, `NotAttempted` while no request is sent."""
     mirror, sha = _fetch_base(command, ctx)
     reading = _Reading(command, ctx, mirror, sha)
-    for source in command.automation.sources:
-        if source.kind not in READ_BY_TRIAGE:
-            reading.add(source)
-    decided = list(reading.list_decisions())
+    with use_priority(Priority.BACKGROUND):
+        for source in command.automation.sources:
+            if source.kind not in READ_BY_TRIAGE:
+                reading.add(source)
+        decided = list(reading.list_decisions())
     secrets = OwnSecrets(ctx.world.settings.secret_values())
     items = [_withhold_secrets(item, secrets) for item in reading.items]
     if over := SourceItems(ctx.world.redis).keep(command.run, items):
@@ -112,7 +114,9 @@ class _Reading:
             reading = self._find_reader(source.kind)(query)
             self.items += reading.items
             notes = reading.notes if reading.items else ()
-            self.problems += [f"The source {name} was read in part: {one}." for one in (*reading.problems, *notes)]
+            self.problems += [
+                f"The source {name} was read in part: {one.rstrip('.')}." for one in (*reading.problems, *notes)
+            ]
 
     def list_decisions(self) -> Iterator[FindingDecided]:
         """An event for each known finding whose ticket shows another status."""
@@ -125,7 +129,8 @@ class _Reading:
             finding = known.get(ticket.id)
             if finding is None:
                 continue
-            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy)
+            filed_in = finding.ticket.column if finding.ticket else ""
+            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy, filed_in)
             if status != finding.status:
                 reason = f"Its ticket was moved to {ticket.column}." if status == "rejected" else ""
                 fields = self.ctx.build_event_fields(f"decided/{ticket.id}/{status}")

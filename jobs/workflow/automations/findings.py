@@ -181,14 +181,18 @@ def build_known(filing: Filing, automation: str, at: float) -> KnownFinding:
     )
 
 
-def read_status(ticket: Ticket, role: ColumnRole | None, *, was_handed_over: bool = False) -> FindingStatus:
-    """The status of a finding by its ticket on the board, whose column has this role."""
+def read_status(
+    ticket: Ticket, role: ColumnRole | None, filed_in: str = "", *, was_handed_over: bool = False
+) -> FindingStatus:
+    """The status of a finding by its ticket on the board, whose column has this role. It was filed in the column
+    `filed_in`, empty if that is not known: a person who moves it to another one accepts it, also for later."""
     if ticket.cancelled or ticket.duplicate or ticket.trashed:
         return "rejected"
     if role == "done" or ticket.column_type == "completed":
         return "done"
     is_at_work = role in {"agent", "working", "review"} or ticket.column_type == "started"
-    return "accepted" if is_at_work or was_handed_over else "open"
+    has_left = bool(filed_in) and ticket.column != filed_in and role != "triage"
+    return "accepted" if is_at_work or has_left or was_handed_over else "open"
 
 
 def must_ask(finding: ProposedFinding, rule: StartRule) -> bool:

@@ -98,6 +98,19 @@ def test_source_checks_on_ten_mornings_have_one_key_and_one_signature(live: Live
     assert (other.key, other.signature) not in seen and other.key in {key for key, _ in seen}
 
 
+def test_source_checks_has_the_failed_job_of_a_run_in_progress(live: LiveGitHub, github: GitHub) -> None:
+    slow = {"name": "e2e", "conclusions": ["pending"]}
+    script(live, BUILD, slow)
+    assert only(read(github, "checks")).key == "check:CI/build/Run tests"
+
+
+def test_source_checks_stay_red_until_a_run_has_passed(live: LiveGitHub, github: GitHub) -> None:
+    script(live, BUILD)
+    script(live, {**BUILD, "conclusions": ["pending"]}, apply="")
+    push(github, PLACE, "main", step="x = 1\n")
+    assert "red since this run" in only(read(github, "checks")).summary
+
+
 def test_source_checks_names_since_when_a_job_is_red(live: LiveGitHub, github: GitHub) -> None:
     script(live, {**BUILD, "conclusions": ["success"]})
     script(live, BUILD, apply="")
@@ -225,6 +238,19 @@ def test_source_flaky_has_jobs_that_fail_again_and_again_on_the_base_branch(live
 
     assert only(read(github, "flaky")).summary.startswith("failed 2 times in 4 runs, 0 times")
     assert read(github, "flaky", runs="2") == SourceReading()
+
+
+def test_source_flaky_leaves_out_a_pull_request_whose_merge_fails(server: Answering, github_on: GitHub) -> None:
+    """Its branch alone passes on the same commit."""
+    known = {"name": "CI", "workflow_id": 1, "head_sha": "a" * 40, "head_branch": "fix"}
+    runs = [
+        {"id": 2, "event": "pull_request", "conclusion": "failure", **known},
+        {"id": 1, "event": "push", "conclusion": "success", **known},
+    ]
+    job = {"id": 5, "run_id": 2, "name": "test", "conclusion": "failure"}
+    server.on("GET /repos/octo/calc-0/actions/runs", Answer(body={"workflow_runs": runs}))
+    server.on("GET /repos/octo/calc-0/actions/runs/2/jobs", Answer(body={"jobs": [job]}))
+    assert read(github_on, "flaky") == SourceReading()
 
 
 def test_source_flaky_bounds_its_requests(server: Answering, github_on: GitHub) -> None:

@@ -252,10 +252,15 @@ def test_note_is_raised_once_when_an_open_finding_becomes_urgent() -> None:
         ({}, "done", "done"),
         ({"column_type": "completed"}, None, "done"),
         ({"column_type": "backlog"}, None, "open"),
+        ({"column": "Todo", "column_type": "unstarted"}, None, "accepted"),
+        ({"column": "Inbox", "column_type": "backlog"}, None, "open"),
+        ({"column": "Other inbox"}, "triage", "open"),
     ],
 )
 def test_status_of_a_finding_is_that_of_its_ticket(fields: dict[str, Any], role: Any, status: str) -> None:
-    assert read_status(Ticket(id=TicketId("t"), identifier=Identifier("E-1"), title="t", **fields), role) == status
+    ticket = Ticket(id=TicketId("t"), identifier=Identifier("E-1"), title="t", **fields)
+
+    assert read_status(ticket, role, "Inbox" if ticket.column else "") == status
 
 
 def test_finding_made_from_an_issue_never_starts_itself() -> None:
