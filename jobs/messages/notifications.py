@@ -11,6 +11,7 @@ from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import limit_words, shorten
 
 LINE_CHARACTERS = 300
+MOST_NAMED = 20
 _BREAK = "\u200b"
 _FORMS = (
     (re.compile(r"<"), "‹"),  # HTML, and Slack's <!channel> and <@U123>
@@ -40,6 +41,19 @@ def escalation_body(loop: Loop) -> str:
     """The ticket's title, the reason, and where to answer."""
     reason = plain(limit_words(loop.reason, 55), 600)
     return f"{plain(loop.ticket.title)}\n\n{reason}\n\nAnswer on the ticket: {loop.ticket.url}"
+
+
+def more_escalations_title(kind: str, number: int) -> str:
+    """As '12 more tickets need you: infrastructure problem'; `kind` is an `EscalationClass`."""
+    cause = next((title for name, title in ESCALATION_TITLES.items() if name == kind), kind)
+    return f"{number} more {'ticket needs' if number == 1 else 'tickets need'} you: {cause}"
+
+
+def more_escalations_body(identifiers: Sequence[str]) -> str:
+    """The tickets that have the same cause as one that was reported before."""
+    more = len(identifiers) - MOST_NAMED
+    listed = ", ".join(identifiers[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"The same reason as reported before: {listed}.\n\nAnswer on the tickets."
 
 
 def dead_target_sentence(dead: Sequence[tuple[str, str, str, str]]) -> str:

@@ -48,6 +48,7 @@ BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are pol
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
 
+ESCALATION_GROUPS = "escalation-groups"  # sorted set: groups with escalations to send, by the time when that is due
 DIGESTS = "digests"  # hash: slot and costs of the last digest, JSON by team
 PROBLEMS = "problems"  # hash: problems in the triage inbox that are not resolved, JSON by cause
 
@@ -58,7 +59,7 @@ FORGOTTEN = (
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
     *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", ACCESS_TOKENS),
-    *("notifications:*", "notifications-claimed:*", DIGESTS),
+    *("notifications:*", "notifications-claimed:*", "escalation-group*", DIGESTS),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -245,6 +246,10 @@ def claimed_notification(target: str) -> str:  # list: the one that is being sen
 
 def known_notifications(target: str) -> str:  # sorted set: ids of queued and sent ones by time, for deduplication
     return f"notifications-known:{target}"
+
+
+def escalation_group(name: str) -> str:  # hash: command of the first escalation, tickets of the others by command
+    return f"escalation-group:{name}"
 
 
 def target_backoff(target: str) -> str:  # hash: failures in a row, reason, and time of the next attempt

@@ -12,15 +12,18 @@ import pytest
 from integrations import failpoints
 from integrations.events import CommandFailed
 from integrations.notifications import identify_target
+from integrations.values import Ticket
 from jobs import notify as job
 from jobs.config.environment import parse_settings
 from jobs.drive import drive
-from jobs.effects.notifying import DEAD_AFTER, queue_notification
-from jobs.loop.state import LOOP, Loop, Stage
+from jobs.effects.notifying import DEAD_AFTER, notify_of_escalation, queue_notification
+from jobs.inform import inform
+from jobs.loop.state import LOOP, Escalation, Loop, Stage
 from jobs.notify import notify
 from jobs.runtime import keys, queues
 from jobs.runtime.freeze import Freeze, set_freeze, thaw
 from jobs.runtime.notices import list_notices
+from jobs.store.escalation_groups import COLLECT_SECONDS
 from jobs.store.notifications import Notification, Notifications
 from service.doctor.notifications import probe_notifications
 from tests.jobs.board import Board
@@ -106,6 +109,27 @@ def test_escalation_of_a_hostile_ticket_is_sent_without_mentions_links_and_secre
 def test_escalation_without_targets_queues_nothing(board: Board) -> None:
     escalate(board)
     assert not board.world.redis.keys("notifications*")
+
+
+def test_escalations_of_one_cause_are_one_notification_at_once_and_one_later(board: Board, target: Received) -> None:
+    point(board, url_of(target))
+    now = board.world.now()
+    for n in range(50):
+        ticket = Ticket(id=f"t{n}", identifier=f"ENG-{n}", title="T", team="ENG")
+        call = Escalation(kind="infrastructure", at=now)
+        loop = loop_with(ticket, stage=Stage.NEEDS_HUMAN, escalation=call, reason=f"ENG-{n}: the disk is full")
+        for _ in range(2):  # the command is retried
+            notify_of_escalation(loop, f"command-{n}", board.world)
+    notify()
+    inform()
+    notify()
+    assert [one["title"] for one in target.messages] == ["ENG-0 needs you: infrastructure problem"]
+    board.world.now = lambda: now + COLLECT_SECONDS + 1  # type: ignore[method-assign]
+    for _ in range(2):
+        inform()
+        notify()
+    assert [one["title"] for one in target.messages[1:]] == ["49 more tickets need you: infrastructure problem"]
+    assert "ENG-1, ENG-2" in target.messages[1]["message"] and "and 29 more" in target.messages[1]["message"]
 
 
 def test_command_performed_again_after_a_crash_queues_the_notification_once(board: Board, target: Received) -> None:

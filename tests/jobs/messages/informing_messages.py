@@ -88,6 +88,8 @@ SHOWN = {
     "digest_notification": [d.digest_notification(one) for one in (DIGEST, MANY)],
     "escalation_title": [n.escalation_title(CALLED)],
     "escalation_body": [n.escalation_body(CALLED)],
+    "more_escalations_title": [n.more_escalations_title("infrastructure", number) for number in (1, 49)],
+    "more_escalations_body": [n.more_escalations_body([f"ENG-{number}" for number in range(1, 25)])],
     "dead_target_sentence": [n.dead_target_sentence([("id", "ENG", "slack", "it responded with status 404")])],
     "plain": [n.plain("a <b> @ana [x](https://e.test)\nc")],
 }
