@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from jobs.messages.text import code, inline
+from integrations.values import Identifier
+from jobs.messages.text import code, inline, quoted
 
 
-def relayed_message(author: str, through: str, command: str, body: str) -> str:
-    """A person's comment as Loopline posts it, with its command as code, since it was applied already."""
-    text = f"{code(f'/{command}')} {body}".strip() if command else body
-    return f"**{inline(author)} (through {through}):**\n\n{text}"
+def relayed_message(author: str, through: str, command: str, text: str) -> str:
+    """A person's comment as Loopline posts it: the command as code, since it was applied already, the text quoted."""
+    parts = [f"**{inline(author)} (through {inline(through)}):**"]
+    parts += [code(f"/{command}")] if command else []
+    parts += [quoted(text)] if text else []
+    return "\n\n".join(parts)
 
 
-def no_access_message(identifier: str) -> str:
+def no_access_message(identifier: Identifier) -> str:
     """Why a person's request was not decided."""
     return f"Your account on the board has no access to {identifier}: ask an administrator of the board for it."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import io
 import json
 import os
@@ -26,7 +25,7 @@ from service.tokens import create_token, list_tokens, revoke_tokens, run_command
 from tests.jobs.board import Board, board
 from tests.service.conftest import free_port, until
 from tests.service.dashboard.conftest import _answers
-from tests.service.mcp.conftest import open_client
+from tests.service.mcp.conftest import finish, open_client
 from tests.support.checkout import REPOSITORY
 
 __all__ = ["board"]
@@ -97,7 +96,7 @@ def test_mcp_process_serves_a_client_until_it_is_terminated(settings: Settings, 
         )
     with process:
         until(lambda: _answers(port))
-        name, status = asyncio.run(read())
+        name, status = finish(read())
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) in (0, -signal.SIGTERM)
 

@@ -38,7 +38,7 @@ from integrations.results import (
     Tampering,
     Verdict,
 )
-from integrations.values import MergeConflict, Person, QueuePlace, Ticket, TicketRef, Usage
+from integrations.values import Identifier, MergeConflict, Person, QueuePlace, Ticket, TicketRef, Usage
 from integrations.workload import OpenReview, Overlap
 from jobs import messages
 from jobs.evidence.environment_problems import EnvironmentProblem
@@ -661,6 +661,12 @@ SHOWN = {
             m.unknown_account_problem(("acme/shop", "acme/web")),
         )
     ],
+    "relayed_message": [
+        m.relayed_message("Ana *Flores*", "MCP", "", "Why so long?\n\n# Today"),
+        m.relayed_message("Ana", "MCP", "approve", ""),
+        m.relayed_message("Ana", "MCP", "retry", "use @decimals"),
+    ],
+    "no_access_message": [m.no_access_message(Identifier("ENG-1"))],
 }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
@@ -31,6 +32,7 @@ from tests.service.conftest import free_port, until
 
 __all__ = ["board", "desk"]
 
+T = TypeVar("T")
 ANA, EVE = "ana@acme.test", "eve@acme.test"
 """A member of the board's stand-in, and a guest."""
 
@@ -71,11 +73,17 @@ class Desk:
     def send(self, token: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:
         """The result of a tool, while a worker works."""
         with working(self.redis):
-            return asyncio.run(call_tool(self.url, token, tool, arguments))
+            return finish(call_tool(self.url, token, tool, arguments))
 
     def comments(self, identifier: str) -> list[str]:
         """The texts of the ticket's comments without Loopline's report, oldest first."""
         return [str(one["body"]) for one in self.board.ana.board()[identifier]["comments"]]
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """The result of asynchronous work, in a thread: that of the test can have a loop, of a browser."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def call_tool(url: str, token: str, tool: str, arguments: dict[str, Any]) -> CallToolResult:

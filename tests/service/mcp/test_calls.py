@@ -14,7 +14,7 @@ from tests.jobs.entry.test_reviews import in_review
 from tests.jobs.story import BUG, FEATURE, hand_over
 from tests.loops import changed
 from tests.service.dashboard.story import Story
-from tests.service.mcp.conftest import ANA, EVE, Desk, open_client, working
+from tests.service.mcp.conftest import ANA, EVE, Desk, finish, open_client, working
 
 NAME = "Ana Flores (through MCP)"
 
@@ -41,7 +41,7 @@ def test_call_is_decided_as_the_persons_comment_on_the_ticket(desk: Desk) -> Non
     assert merged["stage"] == "merging"
     posted = [one for one in desk.comments(BUG) if "through MCP" in one]
     assert posted == [
-        f"**{NAME}:**\n\nWhat does the total cover?",
+        f"**{NAME}:**\n\n> What does the total cover?",
         "**Eve (through MCP):**\n\n`/approve`",
         f"**{NAME}:**\n\n`/approve`",
         f"**{NAME}:**\n\n`/merge`",
@@ -65,7 +65,7 @@ def test_stop_and_guidance_of_two_clients_at_once_are_both_decided(desk: Desk) -
             return list(await asyncio.gather(*calls))
 
     with working(desk.redis):
-        stopped, commented = asyncio.run(both())
+        stopped, commented = finish(both())
 
     assert stopped.structured_content["stage"] == "stopped" and commented.structured_content["decided"]
     assert {one.partition(":**")[0] for one in desk.comments(BUG) if "through MCP" in one} == {
