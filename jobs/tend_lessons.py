@@ -150,7 +150,9 @@ class _Tender:
             self._update(begun, lambda one: replace(give_back(one, problem), tries=one.tries + more))
             return
         if pull is None:
-            self._update(begun, lambda one: end_pull_request(one, is_merged=True, at=now))
+            removes = begun.status == "removing"
+            reason = f"the skill {begun.topic} has no such line: a person changed or removed it" if removes else ""
+            self._update(begun, lambda one: replace(end_pull_request(one, is_merged=True, at=now), reason=reason))
         else:
             self._update(begun, lambda one: replace(one, number=pull.number, url=pull.url))
             _log.info("lesson proposed", lesson=begun.id, number=pull.number)

@@ -28,6 +28,7 @@ from tests.loops import run_finished
 
 RULE = "Use Decimal for money, never float."
 SKILL = ".agents/skills/money/SKILL.md"
+SEEN = Sighting(ticket="1", identifier="ENG-1", cause="guidance", at=1.0)
 
 
 @pytest.fixture
@@ -158,6 +159,15 @@ def test_lesson_that_is_contradicted_after_the_merge_is_removed_by_another_pull_
     board.ana.merge(removing.number)
     assert tend(board).status == "withdrawn"
     assert RULE not in str(read(board, SKILL))
+
+
+def test_lesson_to_remove_that_a_person_reworded_is_withdrawn_with_the_reason(board: Board, hands: Hands) -> None:
+    hands.commit("main", SKILL, "---\nname: money\ndescription: cents\n---\n\n- Count cents.\n")
+    lesson = Lesson(id=make_id(RULE), topic="money", rule=RULE, status="retracting", sightings=(SEEN,))
+    board.world.lessons.change(SHOP, lambda book: (*book, lesson))
+
+    assert (tend(board).status, list_pulls(board)) == ("withdrawn", [])
+    assert "a person changed or removed it" in board.world.lessons.list(SHOP)[0].reason
 
 
 def test_lesson_goes_into_an_existing_skill(board: Board, hands: Hands) -> None:
@@ -312,8 +322,7 @@ def test_lessons_are_tended_by_the_sweep(board: Board, redis: Redis) -> None:
 
 
 def test_lesson_of_a_repository_without_access_stays(board: Board) -> None:
-    seen = Sighting(ticket="1", identifier="ENG-1", cause="guidance", at=1.0)
-    lesson = Lesson(id="abc", topic="t", rule=RULE, status="waiting", sightings=(seen,))
+    lesson = Lesson(id="abc", topic="t", rule=RULE, status="waiting", sightings=(SEEN,))
     board.world.lessons.change("acme/gone", lambda book: (*book, lesson))
     with pytest.raises(Rejected):
         board.world.code_host.repository("acme/gone")
