@@ -17,13 +17,15 @@ from integrations.request_budget import Priority, use_priority
 from integrations.values import TicketId
 from integrations.waits import LONGEST_WAIT, exponential_wait
 from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
 from jobs.runtime import keys, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.requests import KEPT_SECONDS, Answer, Request, Requests
 from jobs.runtime.scripts import LeaseLost
 
-Performer = Callable[[Request, World], Answer]
+Performer = Callable[[Request, RunSpec, World], Answer]
+"""Gets the spec of the run, with its role, ticket and policy, by which it checks what the run has permission for."""
 GIVE_UP_AFTER = 3
 """Unexpected errors, or deaths of a process, of one request."""
 WITHHELD = "[Withheld by Loopline: the result holds a secret of its own settings.]"
@@ -38,10 +40,11 @@ def answer_request(request_id: str, performers: Mapping[str, Performer], world: 
     with hold(world.redis, f"request:{request_id}") as lease:
         requests = Requests(world.redis)
         found = requests.find_open(request_id) if lease else None
-        if lease is None or found is None or not requests.is_wanted(*found):
+        spec = world.runs.spec(found[0].run_id) if found else None
+        if lease is None or found is None or spec is None or not requests.is_wanted(*found):
             return
         try:
-            answer = _perform(found[0], lease, performers, world)
+            answer = _perform(found[0], spec, lease, performers, world)
         except Frozen:
             return
         except LeaseLost as error:
@@ -56,7 +59,9 @@ def answer_request(request_id: str, performers: Mapping[str, Performer], world: 
         world.redis.expire(keys.fence(lease.name), KEPT_SECONDS)
 
 
-def _perform(request: Request, lease: Lease, performers: Mapping[str, Performer], world: World) -> Answer | None:
+def _perform(
+    request: Request, spec: RunSpec, lease: Lease, performers: Mapping[str, Performer], world: World
+) -> Answer | None:
     """The answer; None to try again."""
     if request.kind not in performers:
         return Answer(text=f"This process answers no requests of the kind {request.kind!r}.", is_error=True)
@@ -64,7 +69,7 @@ def _perform(request: Request, lease: Lease, performers: Mapping[str, Performer]
         return Answer(text=f"Internal error: {GIVE_UP_AFTER} processes died at this request.", is_error=True)
     try:
         with use_priority(Priority.BACKGROUND):
-            return performers[request.kind](request, world)
+            return performers[request.kind](request, spec, world)
     except (Unavailable, Unauthorized, LeaseLost, RedisError):
         raise
     except Rejected as error:

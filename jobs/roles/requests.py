@@ -46,17 +46,7 @@ def send_request(
     limits: RequestKind | None = None,
 ) -> Answer:
     """Ask on behalf of the run, and wait. Raises `Unanswered`, `NotAttempted`, `LeaseLost`."""
-    spec = run.spec
-    request = Request(
-        kind=kind,
-        run_id=spec.run_id,
-        call_id=call_id,
-        role=spec.role,
-        ticket_id=spec.ticket.id,
-        team=spec.ticket.team,
-        repository=spec.workspace.repository,
-        arguments=dict(arguments),
-    )
+    request = Request(kind=kind, run_id=run.spec.run_id, call_id=call_id, arguments=dict(arguments))
     return Requests(run.world.redis).ask(request, run.conversation.lease, stopped, limits)
 
 

@@ -20,7 +20,7 @@ from redis import Redis
 from integrations.errors import NotAttempted
 from integrations.ports.agent_runner import Unanswered
 from integrations.texts import cut
-from integrations.values import Codec, RunId, TicketId, clean_text, value
+from integrations.values import Codec, RunId, clean_text, value
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease
 from jobs.runtime.scripts import decode, run_script
@@ -53,15 +53,11 @@ KINDS: dict[str, RequestKind] = {}
 
 @value
 class Request:
-    """One tool call of a run: `call_id` is unique in it. `repository` and `ticket_id` are those of the run."""
+    """One tool call of a run: `call_id` is unique in it."""
 
     kind: str
     run_id: RunId
     call_id: str
-    role: str = ""
-    ticket_id: TicketId = TicketId("")
-    team: str = ""
-    repository: str = ""
     arguments: dict[str, Any] = Field(default_factory=dict)
 
     @property

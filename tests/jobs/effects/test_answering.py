@@ -21,6 +21,7 @@ from jobs.config.settings import Settings
 from jobs.effects.answering import WITHHELD, Performer, answer_request
 from jobs.effects.build import build_world
 from jobs.effects.world import World
+from jobs.loop.commands import RunSpec
 from jobs.runtime import keys, queues
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.requests import (
@@ -71,7 +72,7 @@ class Desk:
         self.calls: list[Request] = []
         self._worker, self._act = worker, act
 
-    def perform(self, request: Request, world: World) -> Answer:
+    def perform(self, request: Request, spec: RunSpec, world: World) -> Answer:
         self.calls.append(request)
         return self._act(request)
 
