@@ -50,7 +50,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", "request:*", "requests-of:*"),
+    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", "request:*", "requests-of:*", "question:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -157,6 +157,10 @@ def request(request_id: str) -> str:  # hash: a run's request to another process
 
 def requests_of(r: RunId, kind: str) -> str:  # set: ids of the run's requests of this kind
     return f"requests-of:{kind}:{r}"
+
+
+def question(r: RunId) -> str:  # the id of the run's request to a person
+    return f"question:{r}"
 
 
 def running_check(r: RunId) -> str:  # string: the command that the gate runs, JSON
