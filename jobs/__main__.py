@@ -136,7 +136,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     for name in (
         (
             *("jobs.drive", "jobs.automate", "jobs.sweep", "jobs.redeliver", "jobs.tend_lessons"),
-            *("jobs.acknowledge", "jobs.access", "jobs.inform", "jobs.notify"),
+            *("jobs.acknowledge", "jobs.access", "jobs.inform", "jobs.notify", "jobs.serve_request"),
         )
         if role == "worker"
         else ("jobs.advance_run",)

@@ -111,6 +111,8 @@ class RunSpec:
     """The failing checks of the code host that a maker has to fix."""
     resumes: bool = False
     """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
+    databases: tuple[str, ...] = ()
+    """Names of the databases that the run can query."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
     triage: TriageTask | None = None
@@ -304,6 +306,16 @@ class Steer:
 
 
 @value
+class AnswerRun:
+    """Give a run the answer to its question, by which it continues."""
+
+    kind: Literal["AnswerRun"] = "AnswerRun"
+    run_id: RunId
+    request_id: str
+    guidance: Guidance
+
+
+@value
 class Unsteer:
     """Take back the guidance of a comment that the run has not read yet."""
 
@@ -348,7 +360,7 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines | ReportFinding
+    | CreateTicket | ClaimPaths | CountMergedLines | AnswerRun | ReportFinding
     | RequestAutomation | RelayComment | AnswerCaller | CountSkills | DraftLesson | KeepLesson,
     Field(discriminator="kind"),
 ]  # fmt: skip
@@ -357,7 +369,7 @@ COMMAND: Codec[Command] = Codec(Command)
 Lane = Literal["inner", "outer"]
 _INNER = (
     StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths, ReportFinding, AnswerCaller,
-    CountSkills, KeepLesson,
+    CountSkills, KeepLesson, AnswerRun,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ Source = Literal[
     "items",
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
     "plan", "attempts", "claim", "comment", "checks", "review", "commits", "findings", "known", "lessons",
+    "tool",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "items": "anyone: logs, issues, pull requests, commits, tickets, advisories",
@@ -38,6 +39,7 @@ AUTHORS: dict[Source, str] = {
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
     "lessons": "other agents, from comments of people",
+    "tool": "anyone with access to the source of the tool",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
     {"items", "ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}

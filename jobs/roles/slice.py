@@ -34,9 +34,10 @@ from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
 from jobs.roles.folder_notes import FolderNotes
+from jobs.roles.host_tools import build_host_tools
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
 from jobs.roles.limits import get_check_seconds, get_command_seconds
-from jobs.roles.submission import HostTool
+from jobs.roles.submission import HostTool, RequestTool
 from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
 from jobs.workflow.run import TREELESS
@@ -127,7 +128,9 @@ def load_image(run: Slice, file: str) -> Image | None:
     return Image(media_type, content) if media_type else None
 
 
-def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
+def run_in_tree(
+    run: Slice, session: Session, brief: str, tools: Sequence[HostTool | RequestTool] = ()
+) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
     seconds, base_sha = get_command_seconds(run.spec.policy, run.world.settings), run.spec.workspace.base_sha
     changed = [change.path for change in run.mirror.changes(base_sha, run.spec.start_sha, max_read=0)]
@@ -139,7 +142,7 @@ def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTo
     toolbox = SandboxTools(
         session,
         command_seconds=seconds,
-        more=(*skills, *tools),
+        more=(*skills, *build_host_tools(run), *tools),
         on_failure=lambda output: count_unresolved(run, output),
         find_note=FolderNotes(run.mirror, run.spec, instructions.files, run.conversation.entries()).find,
     )

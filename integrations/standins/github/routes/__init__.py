@@ -15,6 +15,7 @@ from integrations.standins.github.routes import (
     pulls,
     repositories,
     rules,
+    search,
     sources,
     updates,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "pulls",
     "repositories",
     "rules",
+    "search",
     "sources",
     "updates",
 ]
