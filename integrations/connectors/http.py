@@ -6,6 +6,7 @@ like those of the other clients.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -45,13 +46,26 @@ class _BoundedTransport(httpx2.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except httpx2.TransportError as error:
+            self._quota.hint = f"it cannot be reached ({type(error).__name__})"
+            raise
+        self._quota.hint = _explain_status(response.status_code, request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise httpx2.DecodingError("the response is compressed although that was not accepted")
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _BoundedStream(response.stream, self._quota)
         return response
+
+
+def _explain_status(status: int, request: httpx2.Request) -> str:
+    """The refusal of a request as a clause, empty for a success. The SDK reports it without the status."""
+    if status < 300 or (status in (404, 405) and request.method != "POST"):
+        return ""
+    fix = {401: ": check its token or OAuth client", 403: ": check the permissions of its token"}
+    return f"its endpoint answered with HTTP {status}{fix.get(status, '')}"
 
 
 class _Tokens(TokenStorage):
@@ -96,7 +110,7 @@ def _build_transport(url: str, quota: Quota) -> _BoundedTransport:
     proxy, bundle = outbound.find_proxy(url), outbound.find_bundle()
     options: dict[str, object] = {}
     if bundle:
-        options["verify"] = httpx2.create_ssl_context(str(bundle))
+        options["verify"] = ssl.create_default_context(cafile=bundle)
     if proxy:
         credentials = (proxy.username, proxy.password) if proxy.username else None
         options["proxy"] = httpx2.Proxy(proxy.url, auth=credentials)

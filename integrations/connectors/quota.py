@@ -13,10 +13,11 @@ class Flooded(Exception):
 
 
 class Quota:
-    """What is left until the next call. `problem` is set once it is exceeded, and never removed: the session ends."""
+    """What is left until the next call. `problem` is set once it is exceeded, and never removed: the session ends.
+    `hint` is why the last request failed, for transports whose errors do not have the reason."""
 
     def __init__(self) -> None:
-        self.problem = ""
+        self.problem = self.hint = ""
         self._bytes = self._messages = 0
 
     def renew(self) -> None:

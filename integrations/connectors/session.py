@@ -152,7 +152,9 @@ class McpSession:
             self._closing.set()
             if is_late:
                 raise Unavailable(f"{late} within {seconds:g} s")
-            raise Unavailable(self._quota.problem or await self._find_end() or "its session has ended")
+            raise Unavailable(
+                self._quota.problem or self._quota.hint or await self._find_end() or "its session has ended"
+            )
         except IntegrationError:
             raise
         except asyncio.CancelledError:  # the server still works on a call that nobody waits for
@@ -175,6 +177,8 @@ class McpSession:
     async def _explain(self, error: Exception) -> IntegrationError:
         if self._quota.problem:
             return Unavailable(self._quota.problem)
+        if self._quota.hint:
+            return Unavailable(self._quota.hint)
         if isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED:
             self._closing.set()
             return Unavailable(await self._find_end() or "it closed the connection")
