@@ -134,7 +134,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
     for name in (
-        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge", "jobs.access")
+        ("jobs.drive", "jobs.sweep", "jobs.redeliver", "jobs.acknowledge", "jobs.access", "jobs.serve_request")
         if role == "worker"
         else ("jobs.advance_run",)
     ):

@@ -46,9 +46,10 @@ def list_unanswered_calls(entries: Sequence[Entry]) -> list[Block]:
     return [block for block in blocks if block["type"] == "tool_call" and block["id"] not in answered]
 
 
-def build_interrupted_results(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the results to append for calls that a crash interrupted."""
-    return [result_entry(call["id"], ToolResult(INTERRUPTED, is_error=True)) for call in list_unanswered_calls(entries)]
+def build_interrupted_results(entries: Sequence[Entry], repeated: Collection[str]) -> list[Entry]:
+    """Return the results to append for calls that a crash interrupted, but for those of tools that are `repeated`."""
+    lost = [call for call in list_unanswered_calls(entries) if call["name"] not in repeated]
+    return [result_entry(call["id"], ToolResult(INTERRUPTED, is_error=True)) for call in lost]
 
 
 def list_call_ids(entries: Sequence[Entry]) -> set[str]:

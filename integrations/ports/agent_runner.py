@@ -86,14 +86,16 @@ class Conversation(Protocol):
 class ToolSpec:
     """A tool as the model sees it; `parameters` is a JSON schema of an object.
 
-    `writes`: the tool can change the work if the toolbox is writable. `kind` is for a runner whose model has a built-in
-    tool with the same arguments: bash runs `command`; editor views and edits files."""
+    `writes`: the tool can change the work if the toolbox is writable. `repeats`: a call that was interrupted is made
+    again with the same id, instead of the result "interrupted". `kind` is for a runner whose model has a built-in tool
+    with the same arguments: bash runs `command`; editor views and edits files."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     writes: bool = False
     kind: Literal["", "bash", "editor"] = ""
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,22 @@ class ToolResult:
     final: Mapping[str, Any] | None = None
 
 
+class Unanswered(Exception):
+    """Raised by a call of a tool that `repeats`: its result is not there when the slice ends. The run's next slice
+    makes the call again."""
+
+
 class Toolbox(Protocol):
     """The tools of one run. Calls can come from several threads at once."""
 
     def specs(self) -> Sequence[ToolSpec]:
         """Return the tools in a fixed order, for the prompt cache."""
 
-    def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        """Run one tool call in the sandbox; returns errors as results, never raises for bad arguments."""
+    def call(
+        self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool], call_id: str = ""
+    ) -> ToolResult:
+        """Run one tool call in the sandbox; returns errors as results, never raises for bad arguments. `call_id` is
+        that of the transcript. Raises `Unanswered`, and `NotAttempted` if the run has to back off first."""
 
     def work_digest(self, stopped: Callable[[], bool]) -> str | None:
         """Return a digest of the files; None if these tools are read-only or the digest failed."""
@@ -221,7 +231,7 @@ class AgentRunner(Protocol):
         `toolbox` has all tools of the role, including the one that submits its `final` result. `workbench` is None for
         a role without files (the judge).
 
-        Resumes `conversation`: a tool call without a result gets the result "interrupted". Each model call is reserved
-        before and settled after. Raises `Unavailable` if the model cannot be reached, `NotAttempted` if `reserve`
-        requires a wait, `Unauthorized` if the key is refused; the run can be resumed after each of them. A wrong
-        setting, and replies that cannot be used several times in a row, end the run."""
+        Resumes `conversation`: a tool call without a result is repeated, or gets the result "interrupted". Each model
+        call is reserved before and settled after. Raises `Unavailable` if the model cannot be reached, `NotAttempted`
+        if `reserve` or a tool requires a wait, `Unauthorized` if the key is refused; the run can be resumed after each
+        of them. A wrong setting, and replies that cannot be used several times in a row, end the run."""

@@ -14,6 +14,7 @@ from integrations.texts import show_hidden, show_hidden_markup
 Source = Literal[
     "ticket", "context", "comments", "others", "guidance", "contract", "repository", "evidence", "diff", "tampering",
     "plan", "attempts", "claim", "comment", "checks", "review", "commits",
+    "tool",
 ]  # fmt: skip
 AUTHORS: dict[Source, str] = {
     "ticket": "anyone with access to the ticket",
@@ -33,6 +34,7 @@ AUTHORS: dict[Source, str] = {
     "commits": "accounts with write access to the repository",
     "comment": "a person with permission to control Loopline",
     "review": "people with write access to the repository",
+    "tool": "anyone with access to the source of the tool",
 }
 _MARKDOWN: frozenset[Source] = frozenset(
     {"ticket", "context", "comments", "others", "guidance", "contract", "repository", "comment", "review"}

@@ -35,7 +35,7 @@ from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
 from jobs.roles.limits import get_check_seconds, get_command_seconds
-from jobs.roles.submission import HostTool
+from jobs.roles.submission import HostTool, RequestTool
 from jobs.roles.tools import SandboxTools
 from jobs.store.runs import RunConversation
 
@@ -121,7 +121,9 @@ def load_image(run: Slice, file: str) -> Image | None:
     return Image(media_type, content) if media_type else None
 
 
-def run_in_tree(run: Slice, session: Session, brief: str, tools: Sequence[HostTool] = ()) -> AgentOutcome | None:
+def run_in_tree(
+    run: Slice, session: Session, brief: str, tools: Sequence[HostTool | RequestTool] = ()
+) -> AgentOutcome | None:
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
     seconds = get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)

@@ -29,6 +29,14 @@ class HostTool:
 
 
 @dataclass(frozen=True)
+class RequestTool:
+    """A tool that another process answers. `ask` gets the call's id too: a call that was interrupted is repeated."""
+
+    spec: ToolSpec
+    ask: Callable[[Mapping[str, Any], IsStopped, str], ToolResult]
+
+
+@dataclass(frozen=True)
 class OnlySubmission:
     """The `Toolbox` of a role whose only tool is its submission."""
 
@@ -37,7 +45,7 @@ class OnlySubmission:
     def specs(self) -> Sequence[ToolSpec]:
         return (self.submission.spec,)
 
-    def call(self, name: str, arguments: Mapping[str, Any], stopped: IsStopped) -> ToolResult:
+    def call(self, name: str, arguments: Mapping[str, Any], stopped: IsStopped, call_id: str = "") -> ToolResult:
         if name != self.submission.spec.name:
             return ToolResult(f"There is no tool {name}; there is {self.submission.spec.name}.", is_error=True)
         return self.submission.take(arguments, stopped)

@@ -17,7 +17,7 @@ from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.sandbox.environment import TREE
 from integrations.sandbox.session import Session
 from integrations.sandbox.shell import Shell
-from jobs.roles.submission import HostTool
+from jobs.roles.submission import HostTool, RequestTool
 
 COMMAND_SECONDS = 120.0
 EDIT_SECONDS = 30.0
@@ -97,7 +97,7 @@ class SandboxTools:
         session: Session,
         *,
         command_seconds: float = COMMAND_SECONDS,
-        more: Sequence[HostTool] = (),
+        more: Sequence[HostTool | RequestTool] = (),
         on_failure: Callable[[str], None] = lambda output: None,
     ) -> None:
         self._session, self._command_seconds, self._on_failure = session, command_seconds, on_failure
@@ -111,13 +111,17 @@ class SandboxTools:
         """In a fixed order, for the prompt cache."""
         return self._specs
 
-    def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
-        """Run one tool call. Raises only what a sandbox that cannot start raises."""
+    def call(
+        self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool], call_id: str = ""
+    ) -> ToolResult:
+        """Run one tool call. Raises what a sandbox that cannot start raises, and what a `RequestTool` does."""
         if name not in {spec.name for spec in self._specs}:
             names = ", ".join(spec.name for spec in self._specs)
             return ToolResult(f"There is no tool {name}; there are {names}.", is_error=True)
-        if name in self._more:
-            return self._more[name].take(arguments, stopped)
+        if more := self._more.get(name):
+            if isinstance(more, HostTool):
+                return more.take(arguments, stopped)
+            return more.ask(arguments, stopped, call_id)
         if name == "bash":
             return self._run_bash(arguments, stopped)
         return self._run_editor(arguments if name == "edit" else {**arguments, "command": name}, stopped)

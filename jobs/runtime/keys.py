@@ -50,7 +50,7 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*"),
+    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", "request:*", "requests-of:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -149,6 +149,14 @@ def provenance(r: RunId) -> str:  # hash: digests of the run's inputs; its prove
 
 def blocked_hosts(r: RunId) -> str:  # hash: connections of the run's commands that were refused, by host
     return f"blocked-hosts:{r}"
+
+
+def request(request_id: str) -> str:  # hash: a run's request to another process, token of its lease, answer, outage
+    return f"request:{request_id}"
+
+
+def requests_of(r: RunId, kind: str) -> str:  # set: ids of the run's requests of this kind
+    return f"requests-of:{kind}:{r}"
 
 
 def running_check(r: RunId) -> str:  # string: the command that the gate runs, JSON

@@ -31,9 +31,10 @@ REDELIVER = "jobs.redeliver.redeliver"
 ACKNOWLEDGE = "jobs.acknowledge.acknowledge"
 CHECK_ACCESS = "jobs.access.check_access"
 CONNECT = "jobs.access.connect_workspace"
+SERVE = "jobs.serve_request.serve_request"
 _QUEUE_OF = {
     DRIVE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST, CHECK_ACCESS: EVENTS,
-    CONNECT: EVENTS,
+    CONNECT: EVENTS, SERVE: EVENTS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0

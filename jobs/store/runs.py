@@ -216,6 +216,11 @@ class RunConversation:
         self._breaker = breaker or Breaker(runs.redis, clock=clock)
         self._is_probe = self._is_unparked = False
 
+    @property
+    def lease(self) -> Lease:
+        """The run's lease."""
+        return self._lease
+
     def entries(self) -> list[Entry]:
         """All entries so far, oldest first."""
         return [entry for _, entry in self._runs.transcript(self._spec.run_id)]

@@ -42,7 +42,16 @@ from integrations.errors import (
     Unauthorized,
     Unusable,
 )
-from integrations.ports.agent_runner import AgentOutcome, AgentTask, Conversation, Entry, Refusal, Toolbox, Workbench
+from integrations.ports.agent_runner import (
+    AgentOutcome,
+    AgentTask,
+    Conversation,
+    Entry,
+    Refusal,
+    Toolbox,
+    Unanswered,
+    Workbench,
+)
 from integrations.values import Usage
 
 MAX_PARALLEL_TOOLS = 8
@@ -102,7 +111,7 @@ class _Run:
 
     def run_until(self, deadline: float) -> AgentOutcome | None:
         self._resume()
-        while True:
+        while self._run_tools():
             self._mark_work()
             if outcome := transcript.check_faults(self.entries) or self._check_turn() or self._check_limits():
                 return outcome
@@ -119,7 +128,7 @@ class _Run:
                 outcome = self._end_or_retry(error)
             if outcome:
                 return outcome
-            self._run_tools()
+        return AgentOutcome("stopped") if self.stopped() else None
 
     def _end_or_retry(self, error: Rejected) -> AgentOutcome | None:
         """End the run for a wrong setting: one is wrong if already the first call is refused. A later failure concerns
@@ -151,7 +160,8 @@ class _Run:
     def _resume(self) -> None:
         if not any(entry.kind == "brief" for entry in self.entries):
             self._append(Entry("brief", {"text": self.task.brief}))
-        for entry in transcript.build_interrupted_results(self.entries):
+        repeated = {spec.name for spec in self.toolbox.specs() if spec.repeats}
+        for entry in transcript.build_interrupted_results(self.entries, repeated):
             self._append(entry)
 
     def _check_turn(self) -> AgentOutcome | None:
@@ -255,20 +265,34 @@ class _Run:
             return estimate_usage(model, prompt, reply.estimate_output())
         return compute_usage(model, usage)
 
-    def _run_tools(self) -> None:
-        """Run all calls of the last reply in parallel; append each result when it arrives."""
+    def _run_tools(self) -> bool:
+        """Run all calls of the last reply in parallel; append each result when it arrives. False: one is missing.
+
+        Raises `NotAttempted` when a call has to wait, after the results of the others."""
         calls = transcript.list_unanswered_calls(self.entries)
-        abandoned = threading.Event()
+        abandoned, delay, missing = threading.Event(), None, False
+        if not calls:
+            return True
         with ThreadPoolExecutor(MAX_PARALLEL_TOOLS, thread_name_prefix="tool") as pool:
             try:
                 running = {
-                    pool.submit(self.toolbox.call, call["name"], call["input"], self._either(abandoned)): call["id"]
+                    pool.submit(
+                        self.toolbox.call, call["name"], call["input"], self._either(abandoned), call["id"]
+                    ): call["id"]
                     for call in calls
                 }
                 for done in as_completed(running):
-                    self._append(result_entry(running[done], done.result()))
+                    try:
+                        self._append(result_entry(running[done], done.result()))
+                    except Unanswered:
+                        missing = True
+                    except NotAttempted as error:
+                        delay = error
             finally:
                 abandoned.set()
+        if delay:
+            raise delay
+        return not missing
 
     def _either(self, abandoned: threading.Event) -> Callable[[], bool]:
         return lambda: abandoned.is_set() or self.stopped()

@@ -91,7 +91,9 @@ class FunctionToolbox:
     def specs(self) -> Sequence[ToolSpec]:
         return (BASH, EDIT, SEARCH, VERDICT_TOOL)
 
-    def call(self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool]) -> ToolResult:
+    def call(
+        self, name: str, arguments: Mapping[str, Any], stopped: Callable[[], bool], call_id: str = ""
+    ) -> ToolResult:
         with self._lock:
             self.calls.append(name)
         return self._act(name, arguments, stopped)

@@ -85,9 +85,13 @@ def test_thinking_before_calls_is_sent_back_unchanged() -> None:
 
 def test_tool_call_that_was_interrupted_gets_a_result() -> None:
     entries = [BRIEF, block_call("a"), block_call("b"), turn("tool_calls", 2), result("b")]
-    assert [(e.data["call_id"], e.data["content"], e.data["is_error"]) for e in build_interrupted_results(entries)] == [
-        ("a", INTERRUPTED, True)
-    ]
+    found = build_interrupted_results(entries, repeated=())
+    assert [(e.data["call_id"], e.data["content"], e.data["is_error"]) for e in found] == [("a", INTERRUPTED, True)]
+
+
+def test_tool_call_that_was_interrupted_is_left_open_when_it_is_repeated() -> None:
+    entries = [BRIEF, block_call("a"), turn("tool_calls", 1)]
+    assert build_interrupted_results(entries, repeated={"bash"}) == []
 
 
 def test_outcome_is_not_sent() -> None:
