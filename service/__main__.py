@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from integrations.disk import is_exhausted
 from integrations.errors import Rejected, Unavailable
@@ -71,6 +72,10 @@ def _run(given: argparse.Namespace) -> int:
             return _reclaim(given)
         case "environments":
             return _environments(given)
+        case "connectors":
+            from service.connectors import run_connectors
+
+            return run_connectors(given.part, given.server, given.env_file, sys.stdout)
         case "workflow":
             return _workflow(given)
         case _:
@@ -128,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in shown:
+    for command in (*shown, _add_connectors(commands)):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -136,6 +141,15 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--table", action="store_true", help="as the rows of the README's table")
     commands.add_parser("registries", help="list the hosts of this machine's package registries, asking pip and npm")
     commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _add_connectors(commands: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "connectors", help="list the MCP servers and their tools, check them now, or accept changed tools"
+    )
+    parser.add_argument("part", nargs="?", default="list", choices=["list", "check", "accept"])
+    parser.add_argument("server", nargs="?", default="", help="for accept: the server whose tools agents can use again")
     return parser
 
 

@@ -23,15 +23,23 @@ from integrations.errors import IntegrationError, Rejected, Unavailable
 
 T = TypeVar("T")
 MOST_SESSIONS = 16
+OPEN_SECONDS = 60.0
 IDLE_SECONDS = 300.0
 _POLL_SECONDS, _CLEAN_SECONDS = 0.2, 30.0
 
 
-class Connectors:
-    """The client of the servers. Thread-safe. `secrets` are the operator's by name. Call `close`."""
+class ToolChanged(Rejected):
+    """The server does not list the tool as it was accepted."""
 
-    def __init__(self, servers: Servers, secrets: Mapping[str, str], host: Host) -> None:
-        self.servers, self._secrets, self._host = servers, secrets, host
+
+class Connectors:
+    """The client of the servers. Thread-safe. `secrets` are the operator's by name; `open_seconds` limits start and
+    handshake, because the first start of a program can be slow. Call `close`."""
+
+    def __init__(
+        self, servers: Servers, secrets: Mapping[str, str], host: Host, open_seconds: float = OPEN_SECONDS
+    ) -> None:
+        self.servers, self._secrets, self._host, self._open_seconds = servers, secrets, host, open_seconds
         self._sessions: dict[tuple[str, str], McpSession] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._used: dict[tuple[str, str], float] = {}
@@ -65,14 +73,9 @@ class Connectors:
         pinned: Sequence[McpTool],
         stopped: Callable[[], bool] = lambda: False,
     ) -> ToolAnswer:
-        """Call the tool in the run's session, if the server still lists it as `pinned`. Raises `Unavailable`, and
-        `Rejected` for a changed tool and an error of the protocol, each with a clause."""
+        """Call the tool in the run's session, if the server still lists it as `pinned`. Raises `Unavailable`,
+        `ToolChanged`, and `Rejected` for an error of the protocol, each with a clause."""
         return self._run(self._call(name, tool, arguments, run, pinned), stopped)
-
-    def end_run(self, run: str) -> None:
-        """Close the sessions of a run."""
-        keys = [key for key in self._sessions if key[1] == run]
-        self._run(self._close(keys), lambda: False)
 
     def find_secrets(self, name: str) -> dict[str, str]:
         """The server's secrets by name."""
@@ -95,7 +98,7 @@ class Connectors:
     async def _list_tools(self, name: str) -> ListedServer:
         session = self._create_session(name)
         try:
-            await session.open()
+            await session.open(self._open_seconds)
             return ListedServer(at=time.time(), name=session.server_name, tools=await session.list_tools())
         finally:
             await session.close()
@@ -109,7 +112,7 @@ class Connectors:
             try:
                 listed = await session.list_tools()
                 if problem := _find_change(tool, pinned, listed):
-                    raise Rejected(problem)
+                    raise ToolChanged(problem)
                 result = await session.call(tool, arguments, self.servers[name].seconds)
             finally:
                 self._used[key] = time.monotonic()
@@ -129,7 +132,7 @@ class Connectors:
         session = self._sessions[key] = self._create_session(key[0])
         self._used[key] = time.monotonic()
         try:
-            await session.open()
+            await session.open(self._open_seconds)
         except BaseException:
             await self._close([key])
             raise

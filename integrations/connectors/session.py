@@ -25,8 +25,6 @@ from integrations.explain import show_name
 T = TypeVar("T")
 OpenTransport = Callable[[Quota, Callable[[], None]], AbstractAsyncContextManager[TransportStreams]]
 """Opens the streams, with the bounds and a function to call when the server ends."""
-OPEN_SECONDS = 60.0
-"""Limit for start and handshake; the first start of a program can be slow."""
 LIST_SECONDS = 20.0
 _CLOSE_SECONDS, _LAST_SECONDS = 10.0, 0.2
 _MOST_PAGES = 20
@@ -55,15 +53,15 @@ class McpSession:
             self._client is not None and self._live is not None and not self._live.done() and not self._closing.is_set()
         )
 
-    async def open(self) -> None:
-        """Raises `Unavailable` and `Rejected`."""
+    async def open(self, seconds: float) -> None:
+        """Start the server and shake hands. Raises `Unavailable` and `Rejected`."""
         ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._live = asyncio.create_task(self._run(ready))
 
         async def wait() -> Client:
             return await ready
 
-        self._client = await self._bound(wait(), OPEN_SECONDS, "it did not answer the handshake")
+        self._client = await self._bound(wait(), seconds, "it did not answer the handshake")
         info = self._client.server_info
         self.server_name = f"{info.name} {info.version}"[:200] if info else ""
 
@@ -116,7 +114,7 @@ class McpSession:
         try:
             async with Client(
                 _Entered(self._open_transport(self._quota, self._closing.set)), message_handler=self._note_message,
-                client_info=_CLIENT, read_timeout_seconds=OPEN_SECONDS, cache=None,
+                client_info=_CLIENT, cache=None,
             ) as client:  # fmt: skip
                 # The server's own schema of results is not evaluated: its patterns could keep this process busy.
                 client.session.validate_tool_result = _accept_result  # type: ignore[method-assign]
@@ -215,7 +213,7 @@ def _explain(error: Exception) -> IntegrationError:
         case IntegrationError():
             return error
         case MCPError():
-            return Rejected(f"it refused the call: {show_name(' '.join(str(error).split()), longest=300)}")
+            return Rejected(f"it answered: {show_name(' '.join(str(error).split()), longest=300)}")
         case ValidationError():
             return Unavailable("its answer is not valid in the protocol")
         case TimeoutError():

@@ -41,9 +41,10 @@ _START_SECONDS, _GRACE_SECONDS, _STOP_SECONDS = 40.0, 0.3, 15.0
 
 @dataclass(frozen=True)
 class Host:
-    """The machine's part: `folder` is for the work trees, `egress` that of the egress proxy."""
+    """The machine's part: `folder` is for the work trees, `egress` that of the egress proxy. `sandbox` raises
+    `SandboxUnavailable`."""
 
-    sandbox: Sandbox
+    sandbox: Callable[[], Sandbox]
     folder: Path
     egress: Path
 
@@ -107,7 +108,7 @@ class ServerProcess:
             policy = EgressPolicy(self.server.network, run="connectors", command=self.name)
             network = stack.enter_context(open_gateway(self.host.egress, policy)).socket
         workspace = create_workspace(folder)
-        sandbox = self.host.sandbox.extend_read_only(tuple(map(Path, self.server.read_only)))
+        sandbox = self.host.sandbox().extend_read_only(tuple(map(Path, self.server.read_only)))
         session = stack.enter_context(sandbox.open(workspace, Environment(network=network)))
         variables = {**self.server.variables, **self.secrets}
         output = Output(0, 0)

@@ -40,17 +40,28 @@ SESSIONS_LISTED = "sessions-listed"  # set while the sweep does not list the age
 
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
+CONNECTORS = "connectors"  # hash: MCP servers as the connectors process saw them last, JSON by name; expires
+CONNECTOR_PINS = "connector-pins"  # hash: their accepted tools, JSON by name
 BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
 
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
 
-NOTICE_TOPICS = ("access", "board", "columns", "clock", "redis", "skew")
+NOTICE_TOPICS = ("access", "board", "columns", "connectors", "clock", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", "request:*", "requests-of:*"),
+    *(
+        "session:*",
+        NEW_SESSIONS,
+        SESSIONS_LISTED,
+        "claims:*",
+        "request:*",
+        "requests-of:*",
+        "charged-requests:*",
+        "connector-call:*",
+    ),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -157,6 +168,18 @@ def request(request_id: str) -> str:  # hash: a run's request to another process
 
 def requests_of(r: RunId, kind: str) -> str:  # set: ids of the run's requests of this kind
     return f"requests-of:{kind}:{r}"
+
+
+def charged_requests(r: RunId) -> str:  # set: ids of the run's requests whose price is in the ledgers
+    return f"charged-requests:{r}"
+
+
+def connector_call(request_id: str) -> str:  # set before a call that changes something, which is never repeated
+    return f"connector-call:{request_id}"
+
+
+def connector_check(check_id: str) -> str:  # list: an operator's check of all servers has ended
+    return f"connector-check:{check_id}"
 
 
 def running_check(r: RunId) -> str:  # string: the command that the gate runs, JSON

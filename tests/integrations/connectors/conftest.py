@@ -31,13 +31,13 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> McpServer:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    return Host(Sandbox(find_bwrap(), default_read_only()), tmp_path / "connectors", tmp_path / "egress")
+    return Host(lambda: Sandbox(find_bwrap(), default_read_only()), tmp_path / "connectors", tmp_path / "egress")
 
 
 @pytest.fixture
 def connectors(raw: McpServer, host: Host) -> Iterator[Connectors]:
     slow = replace(raw, seconds=1.0)
-    mute, broken = (replace(raw, command=(*raw.command, mode)) for mode in ("mute", "broken"))
-    made = Connectors({"raw": raw, "slow": slow, "mute": mute, "broken": broken}, SECRETS, host)
+    broken = replace(raw, command=(*raw.command, "broken"))
+    made = Connectors({"raw": raw, "slow": slow, "broken": broken}, SECRETS, host)
     yield made
     made.close()

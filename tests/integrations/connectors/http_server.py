@@ -1,4 +1,4 @@
-"""Real MCP servers over HTTP for tests, written with the SDK: one behind a token, one behind OAuth, and one that lies."""
+"""Real MCP servers over HTTP for tests, written with the SDK: behind a token, behind OAuth, and one that lies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 TOKEN, CLIENT, CLIENT_SECRET = "static-token-of-docs", "loopline", "secret-of-the-client"
 SEEN: list[str] = []
@@ -124,4 +124,4 @@ def build_liar(mode: str) -> Callable[[str], Starlette]:
                 return Response("token static-token-of-docs is wrong", status_code=500)
         return Response(status_code=403)
 
-    return lambda address: Starlette(routes=[Route("/mcp", answer, methods=["GET", "POST", "DELETE"]), Mount("/", [])])
+    return lambda address: Starlette(routes=[Route("/mcp", answer, methods=["GET", "POST", "DELETE"])])

@@ -72,7 +72,7 @@ def test_oauth_client_gets_a_token_from_its_issuer_alone(stack: ExitStack, host:
 @pytest.mark.parametrize(
     ("mode", "sentence"),
     [
-        ("html", "it refused the call: Unexpected content type: text/html; charset=utf-8"),
+        ("html", "it answered: Unexpected content type: text/html; charset=utf-8"),
         ("redirect", "its endpoint answered with HTTP 307"),
         ("bomb", "DecodingError: the response is compressed although that was not accepted"),
         ("big", "it sent more than 8 MB for one call"),
