@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from integrations.agent_events import PersonAsked, TicketProposed
 from integrations.event_base import BaseEvent
 from integrations.ports.pull_request import PullRequestFacts
 from integrations.pull_request_events import AccountLinked as AccountLinked
@@ -312,7 +313,8 @@ Event = Annotated[
     TicketMoved | TicketEdited | TicketRemoved | TicketCommented | TicketCommentRemoved | TicketReacted
     | EscalationUnanswered | TicketDelegated | TicketMentioned | TicketUndelegated | SessionQuiet | AnyCodeHostEvent
     | AnyCodeHostResult | WorkspaceReady | RunFinished | RunParked | SteeringTaken | BranchPublished
-    | PullRequestOpened | CommandFailed | TimePassed | TicketCreated | PathsClaimed | OverlapFound | LinesCounted,
+    | PullRequestOpened | CommandFailed | TimePassed | TicketCreated | PathsClaimed | OverlapFound | LinesCounted
+    | PersonAsked | TicketProposed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 EVENT: Codec[Event] = Codec(Event)

@@ -43,6 +43,7 @@ from jobs.runtime import queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.disk import check_disk
 from jobs.runtime.lease import Lease, hold
+from jobs.runtime.requests import Requests
 from jobs.runtime.run_order import take_next
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.breaker import Breaker
@@ -76,8 +77,8 @@ def advance_run(run_id: RunId) -> None:
     if (following := take_next(world.redis)) and following != run_id:
         run_id = following
         queues.clear_wake_flag(world.redis, queues.ADVANCE, run_id)
-    if not world.runs.is_unfinished(run_id):
-        return
+    if not world.runs.is_unfinished(run_id) or Requests(world.redis).awaits_person(run_id):
+        return  # the answer, or a stop, wakes it
     with structlog.contextvars.bound_contextvars(run=run_id), hold(world.redis, f"run:{run_id}") as lease:
         spec = world.runs.spec(run_id) if lease else None
         if lease is None or spec is None:

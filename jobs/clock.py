@@ -26,6 +26,7 @@ from jobs.runtime.dead_processes import release_leases_of_dead_processes
 from jobs.runtime.freeze import find_freeze
 from jobs.runtime.heartbeats import HEARTBEATS, LIFE_SECONDS
 from jobs.runtime.lease import LIFE_MS, OWNER, RENEW_SECONDS, Lease, hold
+from jobs.runtime.requests import Requests
 from jobs.runtime.scripts import LeaseLost, decode, run_script
 from jobs.store.queue_places import QueuePlaces
 from jobs.store.runs import Runs
@@ -115,7 +116,7 @@ def reconcile(redis: Redis, *, take_over: bool = True, frozen: bool = False) -> 
         if not _is_busy(redis, name, name) and not queues.has_delayed_wake(redis, name):
             queues.wake_ticket(redis, name)
     for run_id in () if frozen else Runs(redis).list_unfinished():
-        if not _is_busy(redis, f"run:{run_id}", run_id):
+        if not _is_busy(redis, f"run:{run_id}", run_id) and not Requests(redis).awaits_person(run_id):
             queues.wake_run(redis, run_id)
 
 

@@ -3,12 +3,10 @@ the wake-up while it waits."""
 
 from __future__ import annotations
 
-from jobs.effects.answering import Performer, answer_request
+from jobs.effects.answering import answer_request
+from jobs.effects.host_tools import PERFORMERS
 from jobs.effects.world import current_world
 from jobs.runtime import queues
-
-PERFORMERS: dict[str, Performer] = {}
-"""Of the worker, by kind of request."""
 
 
 def serve_request(request_id: str) -> None:

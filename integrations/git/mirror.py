@@ -185,6 +185,14 @@ class Mirror:
         rows = (row.decode(errors="replace").split("\t", 1) for row in listed.split(b"\0") if row)
         return [path for facts, path in rows if facts.split()[1] == "blob" and facts.split()[0] != LINK]
 
+    def search(self, revision: str, text: str, under: str, most: int) -> list[str]:
+        """Lines with this text in a commit's text files at or below `under`, as 'path:line:text', at most `most`."""
+        sha = self._resolve(revision)
+        options = ("-I", "-n", "-F", "--no-color", "--max-count=20")
+        found = self._repository.query("grep", *options, "-e", text, sha, "--", *([under] if under else []))
+        lines = (found or b"").decode(errors="replace").split("\n")
+        return [line.removeprefix(f"{sha}:") for line in lines[:most] if line]
+
     def list_root(self, revision: str) -> list[str]:
         """Names of the files and folders at the root of a commit. Raises `NotFound` for an unknown revision."""
         listed = self._repository.git("ls-tree", "-z", "--name-only", "--full-tree", self._resolve(revision))

@@ -81,6 +81,14 @@ class Review:
     comments: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class CodeMatch:
+    """A file of a repository's default branch that a search found."""
+
+    repository: str
+    path: str
+
+
 COMMENT_MARK = "<!-- loopline:"  # start of the hidden last line of Loopline's comments
 
 
@@ -140,6 +148,9 @@ class CodeHost(Protocol):
         url: str,
     ) -> None:
         """Set the commit status or check run `context` on `sha`; last write wins."""
+
+    def search_code(self, repositories: Sequence[str], text: str, most: int) -> list[CodeMatch]:
+        """Files with this text in the code host's index, at most `most` of each repository."""
 
     def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
         """All attempts of all checks of a commit, the newest first, `required` unknown."""

@@ -176,6 +176,10 @@ class Tracker(Protocol):
         on the number of changes, not of tickets. Records that cannot be read are left out. `watched` are the ids of at
         most 50 comments that can have been deleted."""
 
+    def search(self, team: str, text: str, most: int) -> Sequence[Ticket]:
+        """The team's newest tickets with `text` in title or description, as in lists, at most `most` (250); an empty
+        text matches all."""
+
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""
 

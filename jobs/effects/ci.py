@@ -34,7 +34,7 @@ def read_checks(command: c.ReadChecks, ctx: Context) -> Sequence[Event]:
         **ctx.build_event_fields(),
         generation=command.generation,
         head_sha=command.sha,
-        checks=_choose_newest(host.fetch_checks(repository, command.sha)),
+        checks=choose_newest(host.fetch_checks(repository, command.sha)),
         base_checks=_read_base(repository, (command.base_sha,), ctx.world),
         required=required,
     )
@@ -47,7 +47,7 @@ def read_failures(command: c.ReadFailures, ctx: Context) -> Sequence[Event]:
     host, repository = ctx.world.code_host, command.repository
     head = host.branch_head(repository, command.base_branch) or command.base_sha
     base = _read_base(repository, (command.base_sha, head), ctx.world)
-    failures = tuple(_redact(one, ctx.world) for one in host.fetch_failures(repository, command.checks))
+    failures = tuple(redact(one, ctx.world) for one in host.fetch_failures(repository, command.checks))
     read = FailuresRead(
         **ctx.build_event_fields(),
         generation=command.generation,
@@ -80,7 +80,7 @@ def _read_base(repository: str, shas: Iterable[CommitSha], world: World) -> tupl
     return tuple(found)
 
 
-def _choose_newest(checks: Iterable[HostCheck]) -> tuple[HostCheck, ...]:
+def choose_newest(checks: Iterable[HostCheck]) -> tuple[HostCheck, ...]:
     """Of each check the newest attempt; `checks` has those first."""
     newest: dict[tuple[str, str], HostCheck] = {}
     for one in checks:
@@ -88,13 +88,13 @@ def _choose_newest(checks: Iterable[HostCheck]) -> tuple[HostCheck, ...]:
     return tuple(newest.values())
 
 
-def _redact(failure: CheckFailure, world: World) -> CheckFailure:
+def redact(failure: CheckFailure, world: World) -> CheckFailure:
     """The failure without lines that look like a secret, and without secrets of this process."""
-    annotations = tuple(_redact_text(one, world) for one in failure.annotations)
-    return replace(failure, log=_redact_text(failure.log, world), annotations=annotations)
+    annotations = tuple(redact_text(one, world) for one in failure.annotations)
+    return replace(failure, log=redact_text(failure.log, world), annotations=annotations)
 
 
-def _redact_text(text: str, world: World) -> str:
+def redact_text(text: str, world: World) -> str:
     if OwnSecrets(world.settings.secret_values()).occur_in(text.encode()):
         return WITHHELD
     lines = list(enumerate(text.split("\n"), 1))

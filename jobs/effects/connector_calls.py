@@ -25,6 +25,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.connector_policy import find_access
 from jobs.runtime import keys, queues
 from jobs.runtime.requests import KEPT_SECONDS, Answer, Request
+from jobs.store.connector_permissions import has_permission
 from jobs.store.connectors import ConnectorStore
 from jobs.store.ledger import charge_request
 
@@ -76,11 +77,8 @@ class ConnectorDesk:
         )
         if access.refusal:
             return _refuse(f"This call is not permitted: {access.refusal}")
-        if access.asks:
-            return _refuse(
-                f"This call changes something and needs a person's yes, which a run cannot ask for yet: the team can "
-                f"set loop.connectors.{call.server}.writes to allow in WORKFLOW.md. Continue without it"
-            )
+        if access.asks and not has_permission(world.redis, request):
+            return _refuse("This call changes something, and no person has allowed it")
         if access.writes:
             check_outward()
             if not world.redis.set(keys.connector_call(request.id), 1, nx=True, ex=KEPT_SECONDS):

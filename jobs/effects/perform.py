@@ -48,6 +48,7 @@ from jobs.runtime import keys, queues, run_order
 from jobs.runtime.freeze import Freeze, normalize_reason, set_freeze
 from jobs.runtime.freeze import thaw as thaw_freezes
 from jobs.runtime.lease import Lease
+from jobs.runtime.requests import Answer, Requests
 from jobs.store.tickets import KEPT_SECONDS
 from jobs.workflow.report import Report
 
@@ -243,6 +244,14 @@ def steer(command: c.Steer, ctx: Context) -> None:
     ctx.world.runs.steer(command.run_id, command.guidance, ctx.id)
 
 
+def answer_run(command: c.AnswerRun, ctx: Context) -> None:
+    """Give the waiting run the person's answer, and queue it."""
+    guidance = command.guidance
+    answer = Answer(text=f"Answer from {' '.join(guidance.author.split())}:\n{guidance.text}")
+    Requests(ctx.world.redis).answer(command.request_id, ctx.lease, answer)
+    queues.wake_run(ctx.world.redis, command.run_id)
+
+
 def unsteer(command: c.Unsteer, ctx: Context) -> None:
     """Remove a comment's guidance from those that the run has not read."""
     ctx.world.runs.unsteer(command.run_id, command.comment_id)
@@ -334,6 +343,7 @@ _PERFORMERS: dict[type, Callable[[Any, Context], Sequence[Event] | None]] = {
     c.StopRun: stop_run,
     c.Steer: steer,
     c.Unsteer: unsteer,
+    c.AnswerRun: answer_run,
     c.Freeze: freeze,
     c.Thaw: thaw,
     c.PublishBranch: publish_branch,

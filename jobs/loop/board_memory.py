@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
-from integrations.values import Ticket
+from integrations.values import RunId, Ticket
 from jobs.loop.state import LOOP, Loop
 
 Metadata = Mapping[str, str | int | float]
@@ -106,7 +106,9 @@ def metadata_of(loop: Loop) -> Metadata:
     gate = replace(loop.candidate.gate, evidence=evidence)
     attempt = replace(loop.attempt, tried=loop.attempt.tried[-20:])
     candidate = replace(loop.candidate, gate=gate)
-    plain = LOOP.to_builtins(replace(loop, candidate=candidate, attempt=attempt, ci=loop.ci.shorten()))
+    escalation = loop.escalation and replace(loop.escalation, run_id=RunId(""))  # a rebuild does not find the run
+    loop = replace(loop, candidate=candidate, attempt=attempt, escalation=escalation, ci=loop.ci.shorten())
+    plain = LOOP.to_builtins(loop)
     return {
         "schema": SCHEMA,
         "identifier": loop.identifier,

@@ -104,6 +104,8 @@ class RunSpec:
     """The failing checks of the code host that a maker has to fix."""
     resumes: bool = False
     """Whether `start_sha` is a checkpoint: the unfinished files of an interrupted maker."""
+    databases: tuple[str, ...] = ()
+    """Names of the databases that the run can query."""
     nonce: str = ""
     """Random, set when the run is stored: the mark of the fences in its prompts."""
     triage: TriageTask | None = None
@@ -285,6 +287,16 @@ class Steer:
 
 
 @value
+class AnswerRun:
+    """Give a run the answer to its question, by which it continues."""
+
+    kind: Literal["AnswerRun"] = "AnswerRun"
+    run_id: RunId
+    request_id: str
+    guidance: Guidance
+
+
+@value
 class Unsteer:
     """Take back the guidance of a comment that the run has not read yet."""
 
@@ -329,13 +341,13 @@ Command = Annotated[
     | MergePullRequest | CleanUp | WatchTickets | OrderRuns | ClosePullRequest | OpenSession | SendHeartbeat
     | CloseProgressComment | SetDelegate | MergeBase | ReadChecks | ReadFailures | RerunChecks | CancelMerge
     | AnswerThread | ApprovePullRequest | LinkAccount | DescribePullRequest | MarkReadyForReview
-    | CreateTicket | ClaimPaths | CountMergedLines,
+    | CreateTicket | ClaimPaths | CountMergedLines | AnswerRun,
     Field(discriminator="kind"),
 ]  # fmt: skip
 COMMAND: Codec[Command] = Codec(Command)
 
 Lane = Literal["inner", "outer"]
-_INNER = (StartRun, StopRun, Steer, Unsteer, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
+_INNER = (StartRun, StopRun, Steer, Unsteer, AnswerRun, Freeze, Thaw, WatchTickets, OrderRuns, ClaimPaths)
 
 
 def lane_of(command: Command) -> Lane:

@@ -21,6 +21,8 @@ from jobs.loop.policy_fields import Lines
 ConnectorRole = Literal["planner", "scout", "maker", "checker", "answer", "triage"]
 """The roles with tools."""
 ALL_ROLES: tuple[ConnectorRole, ...] = ("planner", "scout", "maker", "checker", "answer", "triage")
+ASKING_ROLES = frozenset({"planner", "scout", "maker", "checker"})
+"""Those whose run can wait for a person."""
 _NAME = re.compile(r"[a-z0-9-]{1,30}")
 
 
@@ -44,6 +46,18 @@ class ConnectorPolicy:
 
 
 ConnectorPolicies = Annotated[dict[Annotated[str, AfterValidator(_check_name)], ConnectorPolicy], Field(max_length=20)]
+
+
+def find_missing(
+    policies: Mapping[str, ConnectorPolicy], offered: Mapping[str, McpServer], repository: str
+) -> list[str]:
+    """One sentence, without a full stop, for each entry that has no effect."""
+    return [
+        f"loop.connectors.{name}: the operator offers no connector of this name to {repository}, so that its tools are "
+        "left out"
+        for name in policies
+        if name not in offered or not offered[name].is_for(repository)
+    ]
 
 
 @dataclass(frozen=True)
@@ -77,4 +91,6 @@ def find_access(
         )
     if policy.writes == "never":
         return Access(f"{tool.name} is not read-only, and loop.connectors.{name}.writes in WORKFLOW.md is never")
+    if policy.writes == "ask" and role not in ASKING_ROLES:
+        return Access(f"{tool.name} is not read-only, and the {role} cannot ask a person for permission")
     return Access(writes=True, asks=policy.writes == "ask")

@@ -30,6 +30,7 @@ from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_policy import ReviewPolicy
 from jobs.loop.symphony import AgentPolicy, HooksPolicy, TrackerPolicy, list_notes, split_keys, without_clone
 from jobs.loop.template import find_template_problems
+from jobs.loop.tools_policy import ToolsPolicy
 
 FILE = "WORKFLOW.md"
 TESTS = ("**/test_*", "**/*_test.*", "**/*.test.*", "**/*.spec.*", "**/tests/**", "**/__tests__/**")
@@ -178,6 +179,7 @@ class LoopPolicy:
     spinning: SpinningPolicy = SpinningPolicy()
     context: ContextPolicy = ContextPolicy()
     roles: Roles = Roles()
+    tools: ToolsPolicy = ToolsPolicy()
 
     def runner_of(self, role: str) -> str:
         """The runner for this agent role; empty means the service's default."""

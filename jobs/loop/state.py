@@ -136,13 +136,18 @@ EscalationClass = Literal[
 @value
 class Escalation:
     """An open escalation. `at` is when it was last raised, Unix seconds; `raised` how often; one that is `acknowledged`
-    is not raised again. `question` is the agent's: an answer starts the next attempt."""
+    is not raised again. `question` is the agent's, with answers to choose from in `choices`: an answer continues the
+    run `run_id` in `stage` as the answer to its request, or starts the next attempt if no run waits."""
 
     kind: EscalationClass
     at: float
     raised: int = 1
     acknowledged: bool = False
     question: str = ""
+    choices: tuple[str, ...] = ()
+    run_id: RunId = RunId("")
+    request_id: str = ""
+    stage: Stage = Stage.MAKING
 
 
 @value
@@ -328,6 +333,8 @@ class Loop:
     blocked: dict[str, int] = Field(default_factory=dict)
     """Connections that commands were refused since the last maker began, by host."""
     escalation: Escalation | None = None
+    proposed: tuple[str, ...] = ()
+    """Keys of the tickets that agents proposed."""
     session_id: str = ""
     """The tracker's agent session in which the loop is shown; empty where progress is a comment."""
     session_root: str = ""

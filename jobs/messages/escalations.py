@@ -75,6 +75,7 @@ _SHORT_REASON_WORDS, _REASON_WORDS, _LINE_WORDS = 20, 55, 12
 _RETRY = "`/retry <hint>` starts another attempt with your hint and keeps the work so far"
 _ADD_BUDGET = "`/budget +3` adds three dollars and continues"
 _TAKE_OVER = "`/takeover` hands the branch to you, including the latest candidate commit"
+_STOP = "`/stop` ends the work on this ticket"
 _CLOSE = "`/close` abandons the ticket and deletes the branch"
 _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     "judgement": (_RETRY, _TAKE_OVER, _CLOSE),
@@ -112,13 +113,17 @@ def agent_question_reason(question: str) -> str:
 
 def _format_agent_question(loop: Loop) -> str:
     assert loop.escalation
-    choices = "\n".join(f"- {choice}" for choice in (_TAKE_OVER, _CLOSE))
+    waits = bool(loop.escalation.run_id)
+    others = "\n".join(f"- {choice}" for choice in (*((_STOP,) if waits else ()), _TAKE_OVER, _CLOSE))
+    answers = "\n".join(f"- {inline(choice)}" for choice in loop.escalation.choices)
+    effect = "the agent continues with it" if waits else "the next attempt starts with it"
     return "\n\n".join(
         [
             "**Question from the agent:**",
             quoted(cut(loop.escalation.question, LONGEST_QUESTION)),
-            "Reply here with the answer: the next attempt starts with it. No more budget is spent until you reply.",
-            f"Or:\n{choices}",
+            *([f"Possible answers:\n{answers}"] if answers else []),
+            f"Reply here with the answer: {effect}. No more budget is spent until you reply.",
+            f"Or:\n{others}",
         ]
     )
 

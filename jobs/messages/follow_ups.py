@@ -1,4 +1,4 @@
-"""Texts of a ticket that a person files for later."""
+"""Texts of a ticket that a person files for later, or an agent proposes."""
 
 from __future__ import annotations
 
@@ -28,3 +28,14 @@ def follow_up_body(loop: Loop, request: Guidance, findings: Sequence[Finding]) -
         for finding in findings
     ]
     return "\n\n".join((head, "\n".join(lines) if lines else quoted(request.text)))
+
+
+def proposal_title(title: str) -> str:
+    """The title of a ticket that an agent proposes."""
+    return inline(title, _TITLE_CHARACTERS)
+
+
+def proposal_body(loop: Loop, text: str) -> str:
+    """The agent's text as a quotation, and where it comes from."""
+    head = f"Proposed by the agent that works on {loop.identifier}. Nothing starts before a person accepts it."
+    return f"{head}\n\n{quoted(text)}"

@@ -78,6 +78,8 @@ def list_choices(loop: Loop) -> tuple[str, ...]:
         return (*((ACCEPT_PROPOSAL,) if proposal else ()), *(inline(option) for option in options[:4]), CANCEL)
     if loop.stage is not Stage.NEEDS_HUMAN or not loop.escalation:
         return ()
+    if loop.escalation.run_id:
+        return (*(inline(choice) for choice in loop.escalation.choices), _TAKE_OVER, _CLOSE)
     first = _FIRST_CHOICE.get(loop.escalation.kind)
     return (*((first,) if first else ()), _RETRY, _TAKE_OVER, _CLOSE)
 

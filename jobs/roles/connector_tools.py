@@ -5,24 +5,29 @@ Used by `jobs.roles.slice`. The descriptions are the accepted ones, so that a se
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from integrations.agent_events import PersonAsked
 from integrations.connectors.tools import (
     describe_tool,
     find_duplicates,
     find_tool_problem,
     show_tool_name,
 )
-from integrations.ports.agent_runner import ToolResult, ToolSpec
+from integrations.ports.agent_runner import ToolResult, ToolSpec, Unanswered
 from integrations.values import clean_value
 from jobs.loop.connector_policy import Access, find_access
-from jobs.roles.fences import Fences
+from jobs.messages.escalations import LONGEST_QUESTION
+from jobs.roles.requests import build_request, fence_answer
 from jobs.roles.submission import IsStopped, RequestTool
-from jobs.roles.tools import MAX_OUTPUT, shorten
 from jobs.runtime import queues
 from jobs.runtime.heartbeats import list_live_roles
 from jobs.runtime.requests import Answer, Request, RequestKind, Requests
+from jobs.store.connector_permissions import CHOICES, build_permission_request, is_yes
 from jobs.store.connectors import Connector, ConnectorStore
 
 if TYPE_CHECKING:  # `jobs.roles.slice` imports this module
@@ -31,6 +36,8 @@ if TYPE_CHECKING:  # `jobs.roles.slice` imports this module
 KIND = "connector"
 MOST_CALLS = 200
 """Calls of one run."""
+MOST_QUESTIONS = 10
+"""Questions of one run about its calls."""
 OVERHEAD_SECONDS = 110.0
 """Start of a server, handshake and list of tools, beside the call itself."""
 MOST_OFFERED = 64
@@ -61,7 +68,7 @@ def _build_tools(run: Slice, connector: Connector) -> Iterator[RequestTool]:
                 tool.parameters,
                 repeats=True,
             )
-            yield RequestTool(shown, _Caller(run, connector, tool.name))
+            yield RequestTool(shown, _Caller(run, connector, tool.name, access))
 
 
 def read_tool(run: Slice, name: str, arguments: Mapping[str, str], call_id: str) -> Answer:
@@ -79,7 +86,7 @@ def read_tool(run: Slice, name: str, arguments: Mapping[str, str], call_id: str)
                 )  # fmt: skip
                 if access.refusal or access.writes:
                     return Answer(text=f"{name}: {access.refusal or 'it is not read-only'}.", is_error=True)
-                return _Caller(run, connector, tool.name).call(arguments, run.stopped, call_id)
+                return _Caller(run, connector, tool.name, access).call(arguments, run.stopped, call_id)
     return Answer(text=f"There is no tool {name}: see loopline connectors list.", is_error=True)
 
 
@@ -90,12 +97,16 @@ def _describe_access(access: Access) -> str:
 class _Caller:
     """Calls one tool by the connectors process."""
 
-    def __init__(self, run: Slice, connector: Connector, tool: str) -> None:
-        self._run, self._connector, self._tool = run, connector, tool
+    def __init__(self, run: Slice, connector: Connector, tool: str, access: Access) -> None:
+        self._run, self._connector, self._tool, self._access = run, connector, tool, access
 
     def __call__(self, arguments: Mapping[str, Any], stopped: IsStopped, call_id: str) -> ToolResult:
-        answer, fences = self.call(arguments, stopped, call_id), Fences(self._run.spec.nonce, self._run.spec.run_id)
-        return ToolResult(fences.enclose("tool", shorten(answer.text, MAX_OUTPUT)), is_error=answer.is_error)
+        if self._access.asks:
+            answer = self._ask_person(build_permission_request(self._build_request(arguments, call_id)))
+            if not is_yes(answer):
+                reply = answer if answer.is_error else replace(answer, text=f"The call was not made.\n{answer.text}")
+                return fence_answer(self._run, reply, "guidance")
+        return fence_answer(self._run, self.call(arguments, stopped, call_id))
 
     def call(self, arguments: Mapping[str, Any], stopped: IsStopped, call_id: str) -> Answer:
         """The answer, not fenced. Raises as `Requests.ask`."""
@@ -103,8 +114,38 @@ class _Caller:
         if queues.CONNECTORS not in list_live_roles(run.world.redis):
             text = f"The connector {name} is not available now: the connectors process does not run."
             return Answer(text=f"{text} Continue without it, or try again later.", is_error=True)
-        given = {"server": name, "tool": self._tool, "arguments": clean_value(arguments)}
-        request = Request(kind=KIND, run_id=run.spec.run_id, call_id=call_id, arguments=given)
+        request = self._build_request(arguments, call_id)
         seconds = self._connector.server.seconds + OVERHEAD_SECONDS
         limits = RequestKind(job=queues.CALL_CONNECTOR, seconds=seconds, most=MOST_CALLS)
         return Requests(run.world.redis).ask(request, run.conversation.lease, stopped, limits)
+
+    def _build_request(self, arguments: Mapping[str, Any], call_id: str) -> Request:
+        given = {"server": self._connector.name, "tool": self._tool, "arguments": clean_value(arguments)}
+        return build_request(self._run, KIND, given, call_id)
+
+    def _ask_person(self, asked: Request) -> Answer:
+        """The reply on the ticket. Raises `Unanswered` until there is one: the run waits without a slot."""
+        run, arguments = self._run, json.dumps(asked.arguments["arguments"], ensure_ascii=False)
+        question = (
+            f"May the agent call the tool {self._tool} of the connector {self._connector.name}? It changes something "
+            f"there. Its arguments: {arguments}"
+        )
+        if len(question) > LONGEST_QUESTION:
+            text = f"A person has to read the arguments: shorten them by {len(question) - LONGEST_QUESTION} characters."
+            return Answer(text=text, is_error=True)
+        limits = RequestKind(most=MOST_QUESTIONS)
+        if answer := Requests(run.world.redis).ask_person(asked, run.conversation.lease, limits):
+            return answer
+        event = PersonAsked(
+            event_id=f"question:{asked.id}",
+            ticket_id=run.spec.ticket.id,
+            at=time.time(),
+            run_id=run.spec.run_id,
+            generation=run.spec.generation,
+            request_id=asked.id,
+            question=question,
+            choices=CHOICES,
+        )
+        run.world.store.deliver(event)
+        queues.wake_ticket(run.world.redis, event.ticket_id)
+        raise Unanswered

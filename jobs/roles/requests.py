@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from integrations.ports.agent_runner import ToolResult, ToolSpec
 from jobs.roles.fences import Fences, Source
-from jobs.roles.slice import Slice
 from jobs.roles.submission import IsStopped, RequestTool, parse_form
 from jobs.roles.tools import MAX_OUTPUT, shorten
 from jobs.runtime.requests import Answer, Request, RequestKind, Requests
+
+if TYPE_CHECKING:
+    from jobs.roles.slice import Slice
 
 
 def build_request_tool(
@@ -31,23 +33,16 @@ def build_request_tool(
         given = parse_form(form, arguments)
         if isinstance(given, ToolResult):
             return given
-        answer = send_request(run, name, given.model_dump(mode="json"), stopped, call_id, kind)
+        request = build_request(run, name, given.model_dump(mode="json"), call_id)
+        answer = Requests(run.world.redis).ask(request, run.conversation.lease, stopped, kind)
         return fence_answer(run, answer, source)
 
     return RequestTool(ToolSpec(name, description, form.model_json_schema(), repeats=True), ask)
 
 
-def send_request(
-    run: Slice,
-    kind: str,
-    arguments: Mapping[str, Any],
-    stopped: Callable[[], bool],
-    call_id: str,
-    limits: RequestKind | None = None,
-) -> Answer:
-    """Ask on behalf of the run, and wait. Raises `Unanswered`, `NotAttempted`, `LeaseLost`."""
-    request = Request(kind=kind, run_id=run.spec.run_id, call_id=call_id, arguments=dict(arguments))
-    return Requests(run.world.redis).ask(request, run.conversation.lease, stopped, limits)
+def build_request(run: Slice, kind: str, arguments: Mapping[str, Any], call_id: str) -> Request:
+    """The request of this tool call."""
+    return Request(kind=kind, run_id=run.spec.run_id, call_id=call_id, arguments=dict(arguments))
 
 
 def fence_answer(run: Slice, answer: Answer, source: Source = "tool") -> ToolResult:

@@ -34,6 +34,7 @@ from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
 from jobs.roles.connector_tools import build_connector_tools
+from jobs.roles.host_tools import build_host_tools
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
 from jobs.roles.limits import get_check_seconds, get_command_seconds
 from jobs.roles.submission import HostTool, RequestTool
@@ -128,7 +129,7 @@ def run_in_tree(
     """Some turns with the tools for a work tree, the repository's skills and `tools`; None if the run continues."""
     seconds = get_command_seconds(run.spec.policy, run.world.settings)
     instructions = read_instructions(run.mirror, run.spec.workspace.base_sha)
-    more = (*build_skill_tools(instructions.skills), *build_connector_tools(run), *tools)
+    more = (*build_skill_tools(instructions.skills), *build_host_tools(run), *build_connector_tools(run), *tools)
     toolbox = SandboxTools(
         session, command_seconds=seconds, more=more, on_failure=lambda output: count_unresolved(run, output)
     )

@@ -52,16 +52,8 @@ FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
     *(RUNS, READY, DUE, "steering:*", "stop:*", "ledger:ticket:*", "holds:*", "breaker*", "alarm:*", REBUILT),
     *("later", "wake:*", "order:*", QUEUE_PLACES, RUNS_WAITING, RUN_TURNS),
-    *(
-        "session:*",
-        NEW_SESSIONS,
-        SESSIONS_LISTED,
-        "claims:*",
-        "request:*",
-        "requests-of:*",
-        "charged-requests:*",
-        "connector-call:*",
-    ),
+    *("session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", "request:*", "requests-of:*", "question:*"),
+    *("charged-requests:*", "connector-call:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -180,6 +172,10 @@ def connector_call(request_id: str) -> str:  # set before a call that changes so
 
 def connector_check(check_id: str) -> str:  # list: an operator's check of all servers has ended
     return f"connector-check:{check_id}"
+
+
+def question(r: RunId) -> str:  # the id of the run's request to a person
+    return f"question:{r}"
 
 
 def running_check(r: RunId) -> str:  # string: the command that the gate runs, JSON

@@ -28,6 +28,7 @@ from jobs.runtime.scripts import decode, run_script
 MAX_ARGUMENT_BYTES = 64_000
 MAX_ANSWER_CHARACTERS = 64_000
 KEPT_SECONDS = 7 * 86_400
+QUESTION_KEPT_SECONDS = 365 * 86_400
 POLL_SECONDS = 0.1
 WAKE_SECONDS = 5.0
 """After which an asker repeats the wake-up."""
@@ -47,7 +48,15 @@ class RequestKind:
     retries: bool = False
 
 
-KINDS: dict[str, RequestKind] = {}
+KINDS: dict[str, RequestKind] = {
+    "ask_person": RequestKind(most=3),
+    "propose_ticket": RequestKind(most=3),
+    "read_tickets": RequestKind(most=50),
+    "read_ci_log": RequestKind(seconds=150.0, most=50),
+    "read_repository": RequestKind(seconds=180.0, most=50),
+    "search_code": RequestKind(most=30),
+    "query_database": RequestKind(most=50),
+}
 """By name. The performers are registered by the answering process."""
 
 
@@ -93,18 +102,20 @@ class Requests:
         kind = kind or KINDS.get(request.kind)
         if kind is None:
             return Answer(text=f"There are no requests of the kind {request.kind!r}.", is_error=True)
+        return self.store(request, lease, kind) or self._wait(request, lease, stopped, kind)
+
+    def store(self, request: Request, lease: Lease, kind: RequestKind, seconds: int = KEPT_SECONDS) -> Answer | None:
+        """Store the request for `seconds`; returns its answer if there is one already, or a refusal beyond a limit."""
         raw = REQUEST.encode(request)
         if len(raw) > MAX_ARGUMENT_BYTES:
             size = f"{len(raw):,} bytes; at most {MAX_ARGUMENT_BYTES:,} are allowed"
             return Answer(text=f"The arguments have {size}.", is_error=True)
         names = [keys.lease(lease.name), keys.request(request.id), keys.requests_of(request.run_id, request.kind)]
-        reply = run_script(
-            self._redis, "ask", names, [lease.token, clean_text(raw), request.id, kind.most, KEPT_SECONDS]
-        )
+        reply = run_script(self._redis, "ask", names, [lease.token, clean_text(raw), request.id, kind.most, seconds])
         if reply == b"FULL":
             text = f"This run has made its {kind.most} requests of this kind; continue without another one."
             return Answer(text=text, is_error=True)
-        return ANSWER.decode(reply) if reply else self._wait(request, lease, stopped, kind)
+        return ANSWER.decode(reply) if reply else None
 
     def _wait(self, request: Request, lease: Lease, stopped: Callable[[], bool], kind: RequestKind) -> Answer:
         began, next_wake = time.monotonic(), 0.0
@@ -133,6 +144,22 @@ class Requests:
         text = f"Not available now: {reason}. Continue without it, or try again later."
         return self._store(request.id, lease, Answer(text=text, is_error=True))
 
+    def ask_person(self, request: Request, lease: Lease, kind: RequestKind) -> Answer | None:
+        """Store a question to a person, which a decision about the run's ticket answers; returns the answer, or None
+        while the run has to wait. A run has one open question at a time."""
+        names = [keys.lease(lease.name), keys.question(request.run_id)]
+        args: list[str | int] = [lease.token, request.id, keys.request(""), QUESTION_KEPT_SECONDS]
+        if not run_script(self._redis, "open_question", names, args):
+            return Answer(text="One question is still open. Ask again once it is answered.", is_error=True)
+        return self.store(request, lease, kind, QUESTION_KEPT_SECONDS)
+
+    def awaits_person(self, run_id: RunId) -> bool:
+        """Whether the run waits for the answer to a question, and was not stopped."""
+        request_id = decode(self._redis.get(keys.question(run_id)) or b"")
+        if not request_id or self._redis.exists(keys.stop(run_id)):
+            return False
+        return self.find_open(request_id) is not None
+
     def find_open(self, request_id: str) -> tuple[Request, str] | None:
         """The request without an answer, and the fencing token of the run that waits for it; None without one."""
         raw, token, answer = self._redis.hmget(keys.request(request_id), ["request", "token", "answer"])
@@ -148,7 +175,8 @@ class Requests:
         return holder == token or (not holder and fence == token.rpartition(":")[2])
 
     def answer(self, request_id: str, lease: Lease, answer: Answer) -> Answer:
-        """Store the answer, cut to its size limit, and return the one that stays. `lease` is that of the request."""
+        """Store the answer, cut to its size limit, and return the one that stays. `lease` is that of the answering
+        process: the request's, or the ticket's."""
         return self._store(request_id, lease, answer)
 
     def note_outage(self, request_id: str, job: str, reason: str, seconds: float) -> None:

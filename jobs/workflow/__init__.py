@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from integrations import events as e
+from integrations.agent_events import PersonAsked, TicketProposed
 from integrations.findings import Found, Matched
 from integrations.results import Answered, Checked, Gated, Judged, Made, Planned, Preflighted, Scouted
 from integrations.workload_events import LinesCounted, OverlapFound, PathsClaimed, TicketCreated
@@ -35,6 +36,7 @@ from jobs.workflow import (
     parts,
     preflight,
     publish,
+    questions,
     reviews,
     run,
     run_results,
@@ -52,6 +54,7 @@ def decide(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
     """The rule for this event, applied. Pure; the commands are performed by `jobs.effects.perform`."""
     loop = foreign.follow_rename(loop, policy)
     decision = merging.release_merge(loop, _apply_rule(loop, event, policy))
+    decision = questions.release_run(loop, decision)
     decision = sessions.keep_session(loop, decision)
     if decision.loop.generation > loop.generation:
         by = event.by if isinstance(event, e.TicketMoved) else getattr(event, "author", None)
@@ -100,6 +103,10 @@ def _apply_rule(loop: Loop, event: e.Event, policy: ServicePolicy) -> Decision:
             return answers.on_answer_parked(loop, event)
         case e.RunParked():
             return run.on_run_parked(loop, event)
+        case PersonAsked():
+            return questions.on_person_asked(loop, event)
+        case TicketProposed():
+            return questions.on_ticket_proposed(loop, event)
         case e.SteeringTaken():
             return steering.on_steering_taken(loop, event)
         case e.BranchPublished():

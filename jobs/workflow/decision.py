@@ -68,6 +68,18 @@ class TeamPolicy:
 
 
 @value
+class DatabaseAccess:
+    """Permission to query a database; no `repositories` or `roles` means all of them."""
+
+    name: str
+    repositories: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+    def permits(self, repository: str, role: str) -> bool:
+        return repository in (self.repositories or (repository,)) and role in (self.roles or (role,))
+
+
+@value
 class ServicePolicy:
     """The operator's part of the rules, from the settings. `models` by role; `strong` is for a maker whose earlier
     attempts were spinning. `runner_models` has the models of each further runner that WORKFLOW.md can choose."""
@@ -81,9 +93,14 @@ class ServicePolicy:
     caps: Caps = Caps()
     models: dict[str, str] = Field(default_factory=dict)
     runner_models: dict[str, dict[str, str]] = Field(default_factory=dict)
+    databases: tuple[DatabaseAccess, ...] = ()
     starters: tuple[str, ...] = ()
     approvers: tuple[str, ...] = ()
     dashboard_url: str = ""
+
+    def list_databases(self, repository: str, role: str) -> tuple[str, ...]:
+        """Names of the databases that a run of this role can query."""
+        return tuple(one.name for one in self.databases if one.permits(repository, role))
 
     def column_role(self, team: str, column: str, column_id: str = "") -> Column | None:
         """The role of the column in its team, by its id where that is known; None for a column without one."""

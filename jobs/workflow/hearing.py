@@ -18,13 +18,17 @@ from jobs.messages import replies
 from jobs.workflow.agreement import on_answer
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.hand_over import hand_over
+from jobs.workflow.questions import answer_question
+from jobs.workflow.run import awaits_answer
 
 Kind = Literal["plain", "thanks", "for another"]
-Effect = Literal["ignore", "react", "record", "deliver", "hold", "classify", "answer", "start", "keep", "redirect"]
+Effect = Literal[
+    "ignore", "react", "record", "deliver", "hold", "classify", "answer", "continue", "start", "keep", "redirect"
+]
 """ignore: the ticket was not handed over. react: an emoji. record: for the next brief, without a reply. deliver: to the
 agent at work. hold: until the pull request is open. classify: by a run of the role `answer`. answer: it answers the
-question about acceptance criteria. start: the next attempt. keep: for the next round, with a reply. redirect: name how
-to go on."""
+question about acceptance criteria. continue: it answers the question of a run. start: the next attempt. keep: for the
+next round, with a reply. redirect: name how to go on."""
 
 PULL = "pull-request:"
 """Prefix of the comment ids of guidance from the pull request, to which Loopline does not react with an emoji."""
@@ -87,7 +91,7 @@ def choose_effect(loop: Loop, kind: Kind = "plain") -> Effect:
     """The effect of a sentence of this kind in the loop's stage."""
     if loop.stage is Stage.IDLE:
         return "ignore"
-    if kind == "thanks":
+    if kind == "thanks" and not (awaits_answer(loop) and loop.escalation and loop.escalation.choices):
         return "react"
     if kind == "for another":
         return "ignore" if loop.stage is Stage.DONE else "record"
@@ -109,9 +113,11 @@ def choose_effect(loop: Loop, kind: Kind = "plain") -> Effect:
 
 
 def _choose_at_escalation(loop: Loop) -> Effect:
-    """An answer to the agent's question starts the next attempt; a sentence about another decision can be an answer or
-    not; of other escalations the cause has to go first."""
+    """An answer to the agent's question continues its run, or starts the next attempt; a sentence about another
+    decision can be an answer or not; of other escalations the cause has to go first."""
     escalation = loop.escalation
+    if awaits_answer(loop):
+        return "continue"
     if escalation and escalation.question:
         return "start"
     return "classify" if escalation and escalation.kind in {"judgement", "spinning", "ci"} else "keep"
@@ -135,6 +141,9 @@ def hear(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy, kind:
             return Decision(replace(loop, comments=replace(loop.comments, answering=answering)), react(guidance))
         case "answer":
             return on_answer(loop, guidance, at, policy)
+        case "continue":
+            decision = answer_question(loop, guidance)
+            return replace(decision, commands=(*decision.commands, *react(guidance)))
         case "start":
             return start_attempt(loop, guidance, at, policy)
         case "keep":

@@ -83,6 +83,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         candidate=loop.candidate,
         guidance=loop.comments.guidance,
         images=loop.images,
+        databases=policy.list_databases(loop.workspace.repository, role),
         iterations=policy.iterations(loop),
         model=strong or own.model or models.get(role, "") or models.get(INSTEAD.get(role, role), ""),
         model_setting=_name_model_setting(role, own, is_strong=bool(strong)),
@@ -133,8 +134,14 @@ def is_current(loop: Loop, run_id: RunId, generation: int) -> bool:
 
 
 def is_running(loop: Loop) -> bool:
-    """Whether a run is at work: that of the stage, or the gate on a merge result."""
-    return loop.stage in RUNNING or (loop.stage is Stage.MERGING and bool(loop.upstream.result_sha))
+    """Whether a run has not ended: that of the stage, one that waits for an answer, or the gate on a merge result."""
+    is_gating_result = loop.stage is Stage.MERGING and bool(loop.upstream.result_sha)
+    return loop.stage in RUNNING or is_gating_result or awaits_answer(loop)
+
+
+def awaits_answer(loop: Loop) -> bool:
+    """Whether a run waits for a person's answer to its question."""
+    return loop.stage is Stage.NEEDS_HUMAN and loop.escalation is not None and bool(loop.escalation.run_id)
 
 
 def keep_checkpoint(loop: Loop, event: RunFinished) -> Loop:

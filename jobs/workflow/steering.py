@@ -43,6 +43,7 @@ from jobs.workflow.hand_over import hand_over, interrupt, revise, stop
 from jobs.workflow.hearing import PULL, guide, hear, kind_of
 from jobs.workflow.preflight import awaits_new_base, retry
 from jobs.workflow.publish import enter_review
+from jobs.workflow.run import awaits_answer
 from jobs.workflow.run_results import finish, objection_to, publish
 from jobs.workflow.upstream import list_known_bases, without_result
 from jobs.workflow.waits import start_anyway
@@ -221,7 +222,7 @@ def _control_work(
     loop: Loop, name: str, guidance: Guidance, author: Person, at: float, policy: ServicePolicy
 ) -> Decision | None:
     """Commands that start, steer or stop the work, or answer an escalation; None if `name` does not apply now."""
-    if name in {"stop", "cancel"} and loop.stage in AT_WORK | {Stage.ASKING}:
+    if name in {"stop", "cancel"} and (loop.stage in AT_WORK | {Stage.ASKING} or awaits_answer(loop)):
         return stop(loop, replies.command_reason(author.name, name), at, policy)
     if name in {"run", "retry"} and (started := _start_anyway(loop, name, guidance, policy)):
         return started

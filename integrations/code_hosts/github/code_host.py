@@ -27,6 +27,7 @@ from integrations.errors import Conflict, NotFound, Rejected, Unauthorized
 from integrations.ports.ci import CheckFailure
 from integrations.ports.code_host import (
     COMMENT_MARK,
+    CodeMatch,
     GitCredentials,
     PullRequest,
     PullRequestDetails,
@@ -323,6 +324,16 @@ class GitHub:
     ) -> None:
         """Set a check run as an App (only Apps can), a commit status as a person. Last write wins."""
         self._statuses.set(repository, sha, context, state, description, url)
+
+    def search_code(self, repositories: Sequence[str], text: str, most: int) -> list[CodeMatch]:
+        """One request for each repository: the token of an App is for one. GitHub allows ten a minute."""
+        quoted = '"' + text.replace("\\", " ").replace('"', " ") + '"'
+        found = list[CodeMatch]()
+        for name in repositories:
+            query: dict[str, str | int] = {"q": f"{quoted} repo:{name}", "per_page": most}
+            page = self._api.get(payloads.CodeMatches, Grant(name, _READ), "/search/code", **query)
+            found += [CodeMatch(name, item.path) for item in page.items]
+        return found
 
     def fetch_checks(self, repository: str, sha: CommitSha) -> tuple[HostCheck, ...]:
         return self._checks.fetch_checks(repository, sha)

@@ -50,6 +50,18 @@ class Home(Payload):
     archived: bool | None = None
 
 
+class CodeItem(Payload):
+    """A file that a code search found."""
+
+    path: str
+
+
+class CodeMatches(Payload):
+    """A page of a code search."""
+
+    items: tuple[CodeItem, ...] = ()
+
+
 class Rights(Payload):
     """Of the token's owner in a repository."""
 

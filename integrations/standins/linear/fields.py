@@ -108,6 +108,7 @@ COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda value, wanted: value > wanted,
     "gte": lambda value, wanted: value >= wanted,
     "eqIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+    "containsIgnoreCase": lambda value, wanted: wanted.lower() in value.lower(),
 }
 Follow = Callable[[Any, str], Any]
 

@@ -75,6 +75,7 @@ ANSWERS = {
     "POST /repos/o/r/pulls/7/reviews": Answer(body={"id": 1, "state": "APPROVED"}),
     "POST /repos/o/r/pulls/7/comments/5/replies": Answer(201, {"id": 6}),
     "GET /repos/o/r/commits": Answer(body=[]),
+    "GET /search/code": Answer(body={"total_count": 0, "incomplete_results": False, "items": []}),
     "GET /search/users": Answer(body={"total_count": 1, "items": [OCTOCAT]}),
     "GET /repos/o/r/pulls/7/comments": Answer(body=[]),
     "GET /repos/o/r/issues/7/comments": Answer(body=[]),

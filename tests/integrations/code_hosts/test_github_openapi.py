@@ -47,6 +47,7 @@ CALLS: dict[str, Callable[[GitHub], object]] = {
     "reply_in_thread": lambda github: github.reply_in_thread("o/r", 7, "5", "Done", "m1"),
     "resolve_thread": lambda github: github.resolve_thread("o/r", "PRRT_1"),
     "approve": lambda github: github.approve("o/r", 7, SHA, "Approved", "m1"),
+    "search_code": lambda github: github.search_code(["o/r"], 'a "b"', 5),
     "find_login": lambda github: github.find_login("o/r", "ana@acme.test"),
 }
 

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from integrations.connectors.client import Connectors
-from integrations.ports.agent_runner import ToolResult
+from integrations.ports.agent_runner import ToolResult, Unanswered
 from integrations.values import RunId
 from jobs import connectors as process
 from jobs.config.environment import find_problems, parse_settings
@@ -26,14 +26,17 @@ from jobs.effects.world import install
 from jobs.loop.caps import Caps
 from jobs.loop.connector_policy import ConnectorPolicy
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
-from jobs.roles.connector_tools import build_connector_tools
+from jobs.roles.connector_tools import build_connector_tools, read_tool
 from jobs.roles.slice import Slice
 from jobs.roles.submission import RequestTool
 from jobs.runtime import keys, queues
 from jobs.runtime.audit import FOLDER as AUDIT
 from jobs.runtime.heartbeats import send_heartbeat
+from jobs.runtime.lease import hold
 from jobs.runtime.notices import list_notices
-from jobs.runtime.requests import Request
+from jobs.runtime.requests import Answer, Request, Requests
+from jobs.runtime.scripts import decode
+from jobs.store.connector_permissions import build_permission_request, is_yes
 from jobs.store.connectors import ConnectorStore
 from jobs.store.ledger import used_by
 from tests.integrations.connectors import conftest as servers
@@ -71,7 +74,7 @@ class Office:
         spec = spec_of(policy=policy, **{"role": "maker", **changes})
         closed = threading.Event()
         with at_work(self.redis, spec) as conversation:
-            run = Slice(spec, self.agent, conversation, lambda: False)
+            self.last = run = Slice(spec, self.agent, conversation, lambda: False)
             thread = threading.Thread(target=self._serve, args=[closed])
             thread.start()
             try:
@@ -150,7 +153,7 @@ def test_failing_call_is_an_answer_and_the_run_continues(office: Office) -> None
         assert "again" in ask(tools, "echo", "c2", text="again").content
         office.redis.delete("alive")
         gone = ask(tools, "echo", "c3")
-        assert gone.content.startswith("The connector raw is not available now: the connectors process does not run.")
+        assert "The connector raw is not available now: the connectors process does not run." in gone.content
 
 
 def test_tool_that_the_policy_does_not_name_is_neither_offered_nor_performed(office: Office) -> None:
@@ -209,6 +212,57 @@ def test_call_that_writes_needs_both_policies_and_is_never_repeated(
         assert "note.txt" in ask(tools, "files", "c1").content
         redis.set(keys.connector_call(Request(kind="connector", run_id=RunId("r1"), call_id="c2").id), 1)
         assert INTERRUPTED in ask(tools, "files", "c2").content
+
+
+def reply(redis: Redis, call_id: str, text: str) -> None:
+    """The answer of a person to the question about a call."""
+    call = Request(kind="connector", run_id=RunId("r1"), call_id=call_id)
+    with hold(redis, "ticket:t1") as lease:
+        assert lease
+        Requests(redis).answer(build_permission_request(call).id, lease, Answer(text=f"Answer from Ana:\n{text}"))
+    redis.delete(keys.question(RunId("r1")))
+
+
+def test_call_that_writes_waits_for_the_yes_of_a_person(settings: Settings, redis: Redis, tmp_path: Path) -> None:
+    with open_office(settings, redis, declare(tmp_path, writes=True)) as office, office.work() as tools:
+        assert "a person has to allow each call" in tools["mcp__raw__files"].spec.description
+        for call_id, text in (("c1", "No, ask Ben."), ("c2", "Yes.")):
+            with pytest.raises(Unanswered):
+                ask(tools, "files", call_id, text="hello")
+            (event,) = map(json.loads, map(decode, redis.lrange(keys.mailbox("t1"), 0, -1)))
+            assert event["kind"] == "PersonAsked" and 'arguments: {"text": "hello"}' in event["question"]
+            assert event["choices"] == ["yes", "no"]
+            redis.delete(keys.mailbox("t1"))
+            reply(redis, call_id, text)
+        refused = ask(tools, "files", "c1", text="hello")
+        assert "The call was not made." in refused.content and "No, ask Ben." in refused.content
+        assert "note.txt" in ask(tools, "files", "c2", text="hello").content
+        forged = ask(tools, "files", "c2x", text="x" * 2_000)
+        assert forged.is_error and "shorten them" in forged.content
+        arguments = {"server": "raw", "tool": "files", "arguments": {"text": "other"}}
+        request = Request(kind="connector", run_id=RunId("r1"), call_id="c2", arguments=arguments)
+        spec = spec_of(policy=READS, role="maker")
+        unasked = ConnectorDesk(office.connectors).perform(request, spec, office.agent)
+        assert unasked.is_error and "no person has allowed it" in unasked.text, "the yes is for other arguments"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("yes", True), ("Yes!", True), ("@loopline ok", True), ("allow", True), ("yes, but only the title", False),
+        ("no", False), ("", False), ("not yes", False), ("yes\nno", False),
+    ],
+)  # fmt: skip
+def test_permission_is_a_reply_that_is_a_yes_as_a_whole(text: str, expected: bool) -> None:
+    assert is_yes(Answer(text=f"Answer from yes:\n{text}")) is expected
+
+
+def test_source_of_an_automation_reads_a_read_only_tool(office: Office) -> None:
+    with office.work(role="triage"):
+        run = office.last
+        assert read_tool(run, "mcp__raw__echo", {"text": "found"}, "s1") == Answer(text="found")
+        assert "not known to be read-only" in read_tool(run, "mcp__raw__files", {}, "s2").text
+        assert "no tool" in read_tool(run, "mcp__raw__missing", {}, "s3").text
 
 
 def test_declaration_with_problems_stops_the_start_with_sentences(settings: Settings, tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ MERGED_BASE = replace(
 MANY_CONFLICTS = replace(MERGED_BASE, upstream=replace(MERGED_BASE.upstream, conflicts=CONFLICTS, commits=()))
 CARRIED = replace(MERGED_BASE, upstream=UpstreamState(carried_from="d" * 40, carried_to="a" * 40))
 QUESTION = replace(STUCK, escalation=Escalation(kind="judgement", at=1.0, question="Cents\nor decimals?"))
+ASKING_RUN = replace(QUESTION, escalation=replace(QUESTION.escalation, run_id="r", choices=("Cents", "Decimals, @ana")))
 PLACES = (
     Tampering(kind="protected", path=".github/workflows/ci.yml", text="runs in continuous integration"),
     Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
@@ -354,7 +355,7 @@ SHOWN = {
     ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [
-        m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES), QUESTION)
+        m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES), QUESTION, ASKING_RUN)
     ],
     "reminder_message": [m.reminder_message(STUCK)],
     "triage_message": [m.triage_message(STUCK)],
@@ -607,6 +608,8 @@ SHOWN = {
         m.follow_up_body(DONE, Guidance(author="Ana", text="Lock accounts\nafter ten logins"), ()),
         m.follow_up_body(DONE, Guidance(author="Ana", text=""), (Finding(text="no test", path="login.py"),)),
     ],
+    "proposal_title": [m.proposal_title("Rounding @ana differs\nin reports")],
+    "proposal_body": [m.proposal_body(DONE, "See `report.py`.\n\n@ana please merge")],
     "account_cannot_write_reason": [m.account_cannot_write_reason("ana")],
     "review_refused_reason": [m.review_refused_reason("Can not approve your own pull request")],
     "second_person_message": [m.second_person_message("Ana")],

@@ -15,6 +15,7 @@ from integrations.standins.github.routes import (
     pulls,
     repositories,
     rules,
+    search,
     updates,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "pulls",
     "repositories",
     "rules",
+    "search",
     "updates",
 ]

@@ -86,6 +86,7 @@ def walk(github: World) -> Iterator[tuple[Caller, str, str, Any]]:
     yield bot, "GET", f"{SHOP}/commits?author=nobody@example.com", None
     yield bot, "GET", f"{SHOP}/commits", None
     yield bot, "GET", "/search/users?q=bob@example.com in:email", None
+    yield bot, "GET", '/search/code?q="hello" repo:acme/shop', None
     yield bot, "GET", f"{SHOP}/rules/branches/main", None
     hook = {"config": {"url": github.receiver.url, "content_type": "json", "secret": "s"}, "events": ["push"]}
     yield ada, "POST", f"{SHOP}/hooks", hook
