@@ -20,16 +20,16 @@ _SECRET_NAME = match_pattern(
 )
 
 
-def _parse_secrets(value: object) -> object:
+def parse_secret_json(value: object, example: str = _EXAMPLE) -> object:
     """Parse the JSON without its text in an error: it holds secrets."""
     if not isinstance(value, str):
         return value
     try:
         parsed = json.loads(value) if value else {}
     except (ValueError, RecursionError):
-        raise ValueError(f"it is a text that is not JSON; {_EXAMPLE}") from None
+        raise ValueError(f"it is a text that is not JSON; {example}") from None
     if not isinstance(parsed, dict):
-        raise ValueError(f"it is {classify(parsed)}; {_EXAMPLE}")
+        raise ValueError(f"it is {classify(parsed)}; {example}")
     if len(parsed) > MOST_ENTRIES:
         raise ValueError(f"it has {len(parsed)} entries; keep at most {MOST_ENTRIES}")
     return parsed
@@ -45,9 +45,9 @@ def _check_pattern(text: str) -> str:
 
 ConnectorSecrets = Annotated[
     dict[Annotated[str, match_pattern(r"[A-Z][A-Z0-9_]{0,99}", "write a name such as DOCS_TOKEN")], Secret],
-    BeforeValidator(_parse_secrets),
+    BeforeValidator(parse_secret_json),
 ]
-SetupSecrets = Annotated[dict[Annotated[str, _SECRET_NAME], Secret], BeforeValidator(_parse_secrets)]
+SetupSecrets = Annotated[dict[Annotated[str, _SECRET_NAME], Secret], BeforeValidator(parse_secret_json)]
 HostPatterns = Annotated[tuple[Annotated[str, AfterValidator(_check_pattern)], ...], BeforeValidator(split_list)]
 
 

@@ -37,6 +37,7 @@ from integrations.settings import (
     Url,
     setting,
 )
+from jobs.config.databases import Databases
 from jobs.config.environments import ConnectorSecrets, HostPatterns, SetupSecrets
 from jobs.config.field_types import (
     Approvers,
@@ -233,6 +234,11 @@ class Settings(SettingsModel):
     """Days after its last use until an environment is removed."""
     setup_minutes: float = setting("LOOPLINE_SETUP_MINUTES", 30.0, ge=0.01, le=1_440)
     """Limit in minutes for building one environment."""
+    databases: Databases = setting("LOOPLINE_DATABASES", {}, seen_by=("worker",))
+    """Databases that agents can query, as JSON from name to URL, with the repositories and roles that can use it.
+    {"shop": {"url": "postgresql://reader:...@db.acme.test/shop", "repositories": ["acme/shop"], "roles": ["maker"],
+    "seconds": 10, "rows": 100}}; sqlite:///path works too. The role has to be one that can only read."""
+
     setup_secrets: SetupSecrets = setting("LOOPLINE_SETUP_SECRETS", {}, seen_by=("agent",))
     """Secrets that `loop.environment.secrets` can name, as JSON from variable to value.
     {"NPM_TOKEN": "...", "acme/shop:NPM_TOKEN": "..."}; the second form is for one repository alone. Setup commands get
@@ -333,7 +339,9 @@ class Settings(SettingsModel):
     def secret_values(self) -> frozenset[str]:
         """Return all secrets, for the logs to redact."""
         password = frozenset({urlsplit(self.redis_url.get_secret_value()).password or ""}) - {""}
-        return super().secret_values().union(password, *(own.secret_values() for own in self.providers.values()))
+        of_databases = (database.secrets() for database in self.databases.values())
+        of_providers = (own.secret_values() for own in self.providers.values())
+        return super().secret_values().union(password, *of_databases, *of_providers)
 
     def paths(self) -> dict[str, Path]:
         """Return all files and folders by variable, including those of the providers."""

@@ -28,7 +28,7 @@ from jobs.runtime.connection import connect
 from jobs.runtime.disk import compute_command_room
 from jobs.runtime.tokens import EncryptedTokens
 from jobs.workflow import ServicePolicy
-from jobs.workflow.decision import Route, TeamPolicy
+from jobs.workflow.decision import DatabaseAccess, Route, TeamPolicy
 
 
 def build_world(settings: Settings, redis: Redis, role: Role = "up") -> World:
@@ -112,6 +112,10 @@ def build_policy(settings: Settings) -> ServicePolicy:
         ),
         models={**find_provider(RunnerProvider, settings.runner).models, **chosen},
         runner_models={name: dict(find_provider(RunnerProvider, name).models) for name in settings.more_runners},
+        databases=tuple(
+            DatabaseAccess(name=name, repositories=one.repositories, roles=one.roles)
+            for name, one in settings.databases.items()
+        ),
         starters=tuple(address.lower() for address in settings.starters),
         approvers=tuple(address.lower() for address in settings.approvers),
         dashboard_url=settings.dashboard_url,

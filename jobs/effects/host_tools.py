@@ -6,8 +6,10 @@ which the asker fences.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
+from integrations.databases import query as databases
 from integrations.errors import NotFound
 from integrations.git.mirror import Mirror
 from integrations.texts import cut, show_hidden_markup
@@ -130,6 +132,19 @@ def search_code(request: Request, spec: RunSpec, world: World) -> Answer:
     return Answer(text="\n".join(lines) or "The index has no file with this text.")
 
 
+def query_database(request: Request, spec: RunSpec, world: World) -> Answer:
+    """The rows as JSON, one array per line, the names of the columns first."""
+    name, known = request.arguments["database"], world.policy.list_databases(spec.workspace.repository, spec.role)
+    if name not in known:
+        text = f"This run has no permission for a database {name!r}; there are: {', '.join(known) or 'none'}."
+        return Answer(text=text, is_error=True)
+    database = world.settings.databases[name]
+    url = database.url.get_secret_value()
+    result = databases.query_database(url, request.arguments["sql"], database.rows, database.seconds)
+    lines = [json.dumps(row, ensure_ascii=False) for row in (result.columns, *result.rows)]
+    return Answer(text="\n".join([*lines, *(["(more rows left out)"] if result.has_more else [])]))
+
+
 def _refuse_foreign(repository: str, known: Sequence[str]) -> Answer | None:
     if repository in known:
         return None
@@ -153,5 +168,6 @@ PERFORMERS: Mapping[str, Performer] = {
     "read_ci_log": _permitted("read_ci_log", read_ci_log),
     "read_repository": _permitted("read_repository", read_repository),
     "search_code": _permitted("search_code", search_code),
+    "query_database": _permitted("query_database", query_database),
 }
 """By kind of request."""

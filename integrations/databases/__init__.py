@@ -1,0 +1,1 @@
+"""Queries of databases by agents: read-only, in a child process."""
