@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from integrations.connectors.client import Connectors, ToolChanged
-from integrations.errors import IntegrationError, Rejected
+from integrations.errors import IntegrationError, Rejected, Unavailable
 from integrations.failpoints import fail
 from integrations.outward import check_outward
 from jobs.effects.world import World
@@ -61,7 +61,7 @@ class ConnectorDesk:
         world.audit.record(
             kind="connector", ticket=spec.ticket.identifier, run_id=spec.run_id, role=spec.role, server=call.server,
             tool=call.tool, arguments=_digest(call.arguments), result=outcome, seconds=round(seconds, 3),
-            usd=server.usd_per_call if server and outcome != "refused" else 0.0, actor="loopline",
+            usd=server.usd_per_call if server and outcome not in ("refused", "interrupted") else 0.0, actor="loopline",
         )  # fmt: skip
         _log.info("connector called", server=call.server, tool=call.tool, result=outcome, seconds=round(seconds, 3))
         return answer
@@ -79,12 +79,12 @@ class ConnectorDesk:
             return _refuse(f"This call is not permitted: {access.refusal}")
         if access.asks and not has_permission(world.redis, request):
             return _refuse("This call changes something, and no person has allowed it")
+        if spent := charge_request(world.redis, spec, request.id, server.usd_per_call) if server.usd_per_call else "":
+            return _refuse(f"This call costs ${server.usd_per_call:.2f}, and {spent}")
         if access.writes:
             check_outward()
             if not world.redis.set(keys.connector_call(request.id), 1, nx=True, ex=KEPT_SECONDS):
                 return Answer(text=INTERRUPTED, is_error=True), "interrupted"
-        if spent := charge_request(world.redis, spec, request.id, server.usd_per_call) if server.usd_per_call else "":
-            return _refuse(f"This call costs ${server.usd_per_call:.2f}, and {spent}")
         operation = f"connector.{'write' if access.writes else 'read'}"
         fail(operation, "before")
         try:
@@ -100,6 +100,8 @@ class ConnectorDesk:
                 text=f"The connector {call.server} did not accept the call: {error}.", is_error=True
             ), "rejected"
         except IntegrationError as error:
+            if world.stopping.is_set() and not access.writes:
+                raise Unavailable("the connectors process ends") from error  # the next one repeats the call
             return Answer(text=explain_outage(call.server, error), is_error=True), "unavailable"
         finally:
             fail(operation, "done")
