@@ -86,8 +86,25 @@ def read_tool(run: Slice, name: str, arguments: Mapping[str, str], call_id: str)
                 )  # fmt: skip
                 if access.refusal or access.writes:
                     return Answer(text=f"{name}: {access.refusal or 'it is not read-only'}.", is_error=True)
-                return _Caller(run, connector, tool.name, access).call(arguments, run.stopped, call_id)
+                typed = {key: _parse_argument(text, tool.parameters, key) for key, text in arguments.items()}
+                return _Caller(run, connector, tool.name, access).call(typed, run.stopped, call_id)
     return Answer(text=f"There is no tool {name}: see loopline connectors list.", is_error=True)
+
+
+def _parse_argument(text: str, schema: Mapping[str, Any], name: str) -> str | int | float | bool:
+    """The text as the type that the tool's schema has for the argument; the server refuses a wrong one."""
+    known = schema.get("properties", {}).get(name)
+    try:
+        match known.get("type") if isinstance(known, dict) else None:
+            case "integer":
+                return int(text)
+            case "number":
+                return float(text)
+            case "boolean":
+                return {"true": True, "false": False}[text]
+    except (ValueError, KeyError):
+        pass
+    return text
 
 
 def _describe_access(access: Access) -> str:

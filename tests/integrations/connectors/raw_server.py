@@ -12,8 +12,9 @@ from typing import Any
 
 NAMES = (
     "echo", "secret", "encoded", "hang", "wrong_id", "invalid", "null", "flood", "long_line", "garbage", "die",
-    "picture", "change", "error", "ask", "big", "state", "network", "files",
+    "picture", "typed", "change", "error", "ask", "big", "state", "network", "files",
 )  # fmt: skip
+TYPES = {"text": "string", "count": "integer", "full": "boolean"}
 STATE = {"calls": 0, "changed": 0}
 
 
@@ -23,7 +24,7 @@ def send(message: dict[str, Any]) -> None:
 
 
 def list_tools() -> list[dict[str, Any]]:
-    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    schema = {"type": "object", "properties": {name: {"type": kind} for name, kind in TYPES.items()}}
     made = [
         {
             "name": name,
@@ -72,6 +73,8 @@ def call(number: Any, name: str, arguments: dict[str, Any]) -> None:
                 {"type": "resource_link", "uri": "file:///a.txt", "name": "a.txt"},
                 {"type": "resource", "resource": {"uri": "memo://b", "text": "embedded", "mimeType": "text/plain"}},
             ]
+        case "typed":
+            text = json.dumps(arguments)
         case "change":
             STATE["changed"] = 1
         case "error":

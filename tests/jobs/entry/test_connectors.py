@@ -263,6 +263,10 @@ def test_source_of_an_automation_reads_a_read_only_tool(office: Office) -> None:
         assert read_tool(run, "mcp__raw__echo", {"text": "found"}, "s1") == Answer(text="found")
         assert "not known to be read-only" in read_tool(run, "mcp__raw__files", {}, "s2").text
         assert "no tool" in read_tool(run, "mcp__raw__missing", {}, "s3").text
+        typed = {"count": "3", "full": "true", "text": "7", "other": "x"}
+        assert json.loads(read_tool(run, "mcp__raw__typed", typed, "s4").text) == {
+            "count": 3, "full": True, "text": "7", "other": "x",
+        }  # fmt: skip
 
 
 def test_declaration_with_problems_stops_the_start_with_sentences(settings: Settings, tmp_path: Path) -> None:
