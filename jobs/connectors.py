@@ -21,7 +21,10 @@ from redis.exceptions import RedisError
 
 from integrations.connectors.client import Connectors
 from integrations.connectors.stdio import Host
+from integrations.explain import show_name
+from integrations.sandbox.bubblewrap import Sandbox
 from integrations.sandbox.leftovers import kill_sandboxes
+from integrations.sandbox.selftest import run_self_test
 from jobs.config.connectors import load_servers
 from jobs.config.settings import Settings
 from jobs.effects.answering import answer_request
@@ -65,7 +68,7 @@ def open_connectors(settings: Settings, redis: Redis) -> Iterator[Connectors]:
     kill_sandboxes(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    sandbox = cache(partial(build_sandbox, settings, partial(compute_command_room, settings, redis)))
+    sandbox = cache(partial(_build_tested_sandbox, settings, redis))
     secrets = {name: secret.get_secret_value() for name, secret in settings.connector_secrets.items()}
     connectors = Connectors(servers, secrets, Host(sandbox, folder, settings.home / "egress"))
     ConnectorStore(redis).keep_only(tuple(servers))
@@ -75,6 +78,13 @@ def open_connectors(settings: Settings, redis: Redis) -> Iterator[Connectors]:
     finally:
         _desk = None
         connectors.close()
+
+
+def _build_tested_sandbox(settings: Settings, redis: Redis) -> Sandbox:
+    """The sandbox of servers, after its self-test. Raises `SandboxUnavailable`: then servers in it are unavailable."""
+    sandbox = build_sandbox(settings, partial(compute_command_room, settings, redis))
+    run_self_test(sandbox, settings.home / "sandbox-test")
+    return sandbox
 
 
 def call_connector(request_id: str) -> None:
@@ -115,8 +125,9 @@ def explain_problem(connector: Connector) -> str:
     if connector.listed.problem:
         return f"The connector {name} is not available: {connector.listed.problem}."
     if changed := connector.unaccepted():
+        shown = ", ".join(map(show_name, changed))[:200]
         return (
-            f"The connector {name} has new or changed tools ({', '.join(changed)[:200]}), which agents cannot use: see "
+            f"The connector {name} has new or changed tools ({shown}), which agents cannot use: see "
             f"loopline connectors list, then run loopline connectors accept {name}."
         )
     return ""

@@ -20,6 +20,9 @@ from integrations.connectors.session import McpSession
 from integrations.connectors.stdio import Host, ServerProcess, open_stdio
 from integrations.connectors.tools import ListedServer, McpTool, compare_tools
 from integrations.errors import IntegrationError, Rejected, Unavailable
+from integrations.leaks.own import OwnSecrets
+from integrations.leaks.patterns import redact_secrets
+from integrations.texts import show_hidden
 
 T = TypeVar("T")
 MOST_SESSIONS = 16
@@ -61,7 +64,7 @@ class Connectors:
         try:
             return self._run(self._list_tools(name), lambda: False)
         except IntegrationError as error:
-            return ListedServer(at=time.time(), problem=str(error))
+            return ListedServer(at=time.time(), problem=self._explain(name, error))
 
     def call(
         self,
@@ -75,11 +78,24 @@ class Connectors:
     ) -> ToolAnswer:
         """Call the tool in the run's session, if the server still lists it as `pinned`. Raises `Unavailable`,
         `ToolChanged`, and `Rejected` for an error of the protocol, each with a clause."""
-        return self._run(self._call(name, tool, arguments, run, pinned), stopped)
+        try:
+            return self._run(self._call(name, tool, arguments, run, pinned), stopped)
+        except IntegrationError as error:
+            error.args = (self._explain(name, error),)
+            raise
 
     def find_secrets(self, name: str) -> dict[str, str]:
         """The server's secrets by name."""
         return {one: self._secrets[one] for one in self.servers[name].list_secrets()}
+
+    def _explain(self, name: str, error: IntegrationError) -> str:
+        """The error's text, which can be the server's own, without secrets and hidden characters."""
+        text, secrets = str(error), self.find_secrets(name).values()
+        for secret in secrets:
+            text = text.replace(secret, "[secret]")
+        if OwnSecrets(secrets).occur_in(text.encode(errors="replace")):
+            return "its error is withheld, because it contains a secret"
+        return redact_secrets(show_hidden(text))
 
     def _run(self, work: Coroutine[Any, Any, T], stopped: Callable[[], bool]) -> T:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

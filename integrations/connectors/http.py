@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import httpx2
 from mcp.client._transport import TransportStreams
@@ -20,6 +21,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from integrations.connectors.quota import LARGEST_MESSAGE, Quota
 from integrations.connectors.servers import McpServer
 from integrations.outbound import get_outbound
+from integrations.settings import is_loopback
 
 _CONNECT_SECONDS = 15.0
 
@@ -107,7 +109,8 @@ async def open_http(
 
 def _build_transport(url: str, quota: Quota) -> _BoundedTransport:
     outbound = get_outbound()
-    proxy, bundle = outbound.find_proxy(url), outbound.find_bundle()
+    is_local = is_loopback(urlsplit(url).hostname or "")
+    proxy, bundle = None if is_local else outbound.find_proxy(url), outbound.find_bundle()
     options: dict[str, object] = {}
     if bundle:
         options["verify"] = ssl.create_default_context(cafile=bundle)

@@ -57,15 +57,21 @@ class ListedServer:
 
 
 TOOLS: Codec[tuple[McpTool, ...]] = Codec(tuple[McpTool, ...])
-LISTED: Codec[ListedServer] = Codec(ListedServer)
 
 
 def build_tool(name: str, description: str, parameters: Mapping[str, Any], annotations: Mapping[str, Any]) -> McpTool:
-    """The tool with its digest."""
+    """The tool with its digest, which is that of the whole texts. Too large a schema is left out."""
     parts = [name, description, parameters, {key: mark for key, mark in annotations.items() if mark is not None}]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     read_only = annotations.get("readOnlyHint") is True and annotations.get("destructiveHint") is not True
-    return McpTool(name=name, description=description, parameters=dict(parameters), read_only=read_only, digest=digest)
+    is_large = len(json.dumps(parameters)) > LARGEST_SCHEMA
+    return McpTool(
+        name=name,
+        description=cut(description, 2 * LONGEST_DESCRIPTION),
+        parameters={} if is_large else dict(parameters),
+        read_only=read_only,
+        digest=digest,
+    )
 
 
 def compare_tools(pinned: Sequence[McpTool], listed: Sequence[McpTool]) -> dict[str, State]:
@@ -101,9 +107,7 @@ def find_tool_problem(server: str, tool: McpTool) -> str:
     if not tool.name or len(show_tool_name(server, tool.name)) > LONGEST_TOOL_NAME:
         return f"its name is empty or too long for {LONGEST_TOOL_NAME} characters with the server's"
     if schema.get("type") != "object" or any(keyword in schema for keyword in _COMBINATIONS):
-        return "its input schema is not that of one object"
-    if len(json.dumps(schema)) > LARGEST_SCHEMA:
-        return f"its input schema has more than {LARGEST_SCHEMA} characters"
+        return f"its input schema is not that of one object, or has more than {LARGEST_SCHEMA} characters"
     properties = schema.get("properties", {})
     if not isinstance(properties, dict) or not all(_PROPERTY.fullmatch(name) for name in properties):
         return "its input schema has an argument with an unusable name"

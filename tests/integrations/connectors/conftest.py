@@ -16,7 +16,7 @@ SECRETS = {"RAW_KEY": "correct-horse-battery"}
 PROGRAM = Path(__file__).with_name("raw_server.py")
 RAW = McpServer(
     command=(f"{sys.base_prefix}/bin/python3", "/opt/server/raw_server.py"),
-    secrets={"API_KEY": "RAW_KEY"}, trust_annotations=True, seconds=5,
+    secrets={"API_KEY": "RAW_KEY"}, trust_annotations=True, seconds=30,
 )  # fmt: skip
 
 

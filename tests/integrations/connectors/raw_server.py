@@ -96,7 +96,7 @@ def main() -> None:
     if "mute" in sys.argv:
         time.sleep(600)
     if "broken" in sys.argv:
-        raise SystemExit("cannot find the database")
+        raise SystemExit(f"cannot find the database with {os.environ['API_KEY']}")
     for line in sys.stdin:
         message = json.loads(line)
         match message.get("method"):

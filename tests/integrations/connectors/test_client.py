@@ -63,14 +63,15 @@ def test_session_is_kept_within_a_run_alone(connectors: Connectors, pinned: tupl
 def test_misbehaving_server_costs_a_sentence_and_the_next_call_works(
     connectors: Connectors, pinned: tuple[McpTool, ...], tool: str, sentence: str
 ) -> None:
-    started = time.monotonic()
-    assert fail(connectors, pinned, tool, server="slow") == sentence
-    assert time.monotonic() - started < 10
-    assert call(connectors, pinned, "echo", "still there", server="slow") == ToolAnswer("still there")
+    server = "slow" if "within 1 s" in sentence else "raw"
+    assert fail(connectors, pinned, tool, server=server) == sentence
+    assert call(connectors, pinned, "echo", "still there") == ToolAnswer("still there")
 
 
 def test_server_that_does_not_start_is_explained(connectors: Connectors) -> None:
-    assert connectors.list_tools("broken").problem == "it ended with exit code 1: cannot find the database"
+    assert (
+        connectors.list_tools("broken").problem == "it ended with exit code 1: cannot find the database with [secret]"
+    )
 
 
 def test_server_that_does_not_shake_hands_is_explained(raw: McpServer, host: Host) -> None:

@@ -97,7 +97,7 @@ def test_tool_that_differs_in_any_part_is_changed() -> None:
         ({"type": "object", "properties": {"a b": {}}}, "unusable name"),
         ({"type": "object", "properties": {"a": "text"}}, "not valid"),
         ({"type": "object", "properties": {"a": {"items": {"$ref": "https://evil.test/x"}}}}, "another document"),
-        ({"type": "object", "description": "x" * 40_000}, "more than"),
+        ({"type": "object", "description": "x" * 40_000}, "or has more than"),
     ],
 )
 def test_tool_whose_schema_would_fail_a_model_call_is_not_offered(schema: dict[str, Any], problem: str) -> None:

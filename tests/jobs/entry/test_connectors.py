@@ -54,7 +54,7 @@ def declare(folder: Path, **changes: Any) -> dict[str, str]:
     folder.chmod(0o755)
     raw = {
         "command": [f"{sys.base_prefix}/bin/python3", str(folder / "raw_server.py")], "read_only": [str(folder)],
-        "secrets": {"API_KEY": "RAW_KEY"}, "trust_annotations": True, "seconds": 5,
+        "secrets": {"API_KEY": "RAW_KEY"}, "trust_annotations": True, "seconds": 30,
     }  # fmt: skip
     file = folder / "connectors.json"
     file.write_text(json.dumps({"raw": raw | changes, "broken": raw | {"command": ["bash", "-c", "exit 3"]}}))
