@@ -26,7 +26,7 @@ T = TypeVar("T")
 OpenTransport = Callable[[Quota, Callable[[], None]], AbstractAsyncContextManager[TransportStreams]]
 """Opens the streams, with the bounds and a function to call when the server ends."""
 LIST_SECONDS = 20.0
-_CLOSE_SECONDS, _LAST_SECONDS = 10.0, 0.2
+_CLOSE_SECONDS, _LAST_SECONDS, _END_SECONDS = 10.0, 0.2, 10.0
 _MOST_PAGES = 20
 _CLIENT = types.Implementation(name="loopline", version="1")
 
@@ -37,7 +37,7 @@ class McpSession:
     def __init__(
         self,
         open_transport: OpenTransport,
-        explain_end: Callable[[], str] = lambda: "",
+        explain_end: Callable[[], str] | None = None,
     ) -> None:
         self._open_transport, self._explain_end = open_transport, explain_end
         self._quota = Quota()
@@ -166,7 +166,8 @@ class McpSession:
 
     async def _find_end(self) -> str:
         """Why the server's process has ended; it can take a moment until that is known."""
-        for _ in range(20):
+        deadline = asyncio.get_running_loop().time() + _END_SECONDS
+        while self._explain_end and asyncio.get_running_loop().time() < deadline:
             if reason := self._explain_end():
                 return reason
             await asyncio.sleep(0.05)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def public(installed: Path, data: Path, host: Host) -> Iterator[Connectors]:
     made = Connectors(
         {
             "everything": npm("mcp-server-everything"), "files": npm("mcp-server-filesystem", str(data)),
-            "memory": npm("mcp-server-memory"), "browser": npm("playwright-mcp", "--headless"),
+            "memory": replace(npm("mcp-server-memory"), variables={"MEMORY_FILE_PATH": "/workspace/m.jsonl"}),
+            "browser": npm("playwright-mcp", "--headless"),
             "fetch": pypi("new/bin/mcp-server-fetch"), "time": pypi("new/bin/mcp-server-time"),
             "db": pypi("old/bin/mcp-server-sqlite", "--db-path", "/workspace/shop.db"),
         },
