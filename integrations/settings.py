@@ -39,7 +39,7 @@ WIDEST_NETWORK = 8
 """Bits of the prefix of a network. 10.0.0.0/8 is the widest private one."""
 MOST_ENTRIES = 100
 """Entries of one comma-separated list."""
-Process = Literal["web", "dashboard", "worker", "agent", "clock", "egress", "mcp"]
+Process = Literal["web", "dashboard", "worker", "agent", "clock", "egress", "mcp", "connectors"]
 
 
 def setting(variable: str, default: Any, *, seen_by: Iterable[Process] = (), usual: bool = False, **limits: Any) -> Any:

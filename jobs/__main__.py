@@ -1,4 +1,5 @@
-"""The background processes: `python -m jobs worker|agent|clock|egress`. Started by the supervisor or a Procfile.
+"""The background processes: `python -m jobs worker|agent|clock|egress|connectors`. Started by the supervisor or a
+Procfile.
 
 Each loads its role's part of the settings, refuses to start with invalid ones (exit code 2, one sentence on stderr),
 and works until SIGTERM. A second signal ends it at once; another process continues its work.
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one process; returns its exit code."""
     prepare_process()
     parser = argparse.ArgumentParser(prog="python -m jobs")
-    parser.add_argument("role", choices=["agent", "clock", "egress", "worker"])
+    parser.add_argument("role", choices=["agent", "clock", "connectors", "egress", "worker"])
     role: Role = parser.parse_args(arguments).role
     settings = load(role)
     configure_clients(settings)
@@ -133,6 +134,8 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
     if role in ("clock", "egress"):
         import_module(f"jobs.{role}").run(settings, redis, stop)
         return True
+    if role == "connectors":
+        return bool(import_module("jobs.connectors").run(settings, redis, stop))
     for name in (
         (
             *("jobs.drive", "jobs.automate", "jobs.sweep", "jobs.redeliver", "jobs.tend_lessons"),

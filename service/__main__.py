@@ -78,6 +78,10 @@ def _run(given: argparse.Namespace) -> int:
             return _reclaim(given)
         case "environments":
             return _environments(given)
+        case "connectors":
+            from service.connectors import run_connectors
+
+            return run_connectors(given.part, given.server, given.env_file, sys.stdout)
         case "workflow":
             return _workflow(given)
         case "automations":

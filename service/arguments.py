@@ -58,7 +58,13 @@ def build_parser() -> argparse.ArgumentParser:
     workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
     workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
     shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (*shown, lessons, *_add_automations(commands), *tokens.add_parsers(commands)):
+    for command in (
+        *shown,
+        lessons,
+        _add_connectors(commands),
+        *_add_automations(commands),
+        *tokens.add_parsers(commands),
+    ):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -93,3 +99,12 @@ def _add_automations(commands: argparse._SubParsersAction[argparse.ArgumentParse
     history.add_argument("repository", nargs="?", default="", metavar="OWNER/NAME")
     history.add_argument("name", nargs="?", default="", help="only this automation")
     return [automations, listing, request, advance, history]
+
+
+def _add_connectors(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        "connectors", help="list the MCP servers and their tools, check them now, or accept changed tools"
+    )
+    parser.add_argument("part", nargs="?", default="list", choices=["list", "check", "accept"])
+    parser.add_argument("server", nargs="?", default="", help="for accept: the server whose tools agents can use again")
+    return parser

@@ -1,4 +1,4 @@
-"""Recognizes secrets by their form, in text that a change adds. Called by `jobs.roles.gate`. Pure, and offline.
+"""Recognizes secrets by their form, in text that a change adds or a connector returns. Pure, and offline.
 
 The patterns of most providers are those of detect-secrets (its maintained fork bc-detect-secrets, without its
 verification, which would send the candidates to the providers). A marker in the text cannot silence a finding.
@@ -83,6 +83,7 @@ _HASH_FILE = re.compile(
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}")
 _WORD = re.compile(r"[a-z]{7,}|[A-Z]{7,}")
+_KEY_END = re.compile(r"-----END[A-Z ]{0,40}-----")
 _HASH = re.compile(r"(?:sha\d{1,3}|md5|blake\w{1,4})[-:=]", re.IGNORECASE)
 
 
@@ -101,21 +102,34 @@ def find_secrets(path: str, added: Sequence[tuple[int, str]]) -> list[FoundSecre
         return [FoundSecret(added[0][0], f"more than {MAX_TEXT >> 20} MiB of added text, which is not searched")]
     starts = list(accumulate((len(line) + 1 for _, line in added), initial=0))
     found: dict[int, str] = {}
-    for offset, kind in _find_all(path, text):
-        found.setdefault(added[bisect_right(starts, offset) - 1][0], kind)
+    for (start, _), kind in _find_all(path, text):
+        found.setdefault(added[bisect_right(starts, start) - 1][0], kind)
     return [FoundSecret(line, kind) for line, kind in sorted(found.items())]
 
 
-def _find_all(path: str, text: str) -> Iterator[tuple[int, str]]:
+def redact_secrets(text: str) -> str:
+    """`text` with the kind of each possible secret in its place; of a private key up to its end."""
+    redacted, end = [], 0
+    for (start, stop), kind in sorted(_find_all("", text)):
+        if "Private Key" in kind:
+            closing = _KEY_END.search(text, stop)
+            stop = closing.end() if closing else len(text)
+        if start >= end:
+            redacted.append(f"{text[end:start]}[redacted: {kind}]")
+        end = max(end, stop)
+    return "".join(redacted) + text[end:]
+
+
+def _find_all(path: str, text: str) -> Iterator[tuple[tuple[int, int], str]]:
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(text):
             if _is_random(match[0], 8) and (kind != "JSON Web Token" or JwtTokenDetector.is_formally_valid(match[0])):
-                yield match.start(), kind
+                yield match.span(), kind
     for match in _IN_URL.finditer(text):
         if not _is_public(match[1], match[2], match[3]):
-            yield match.start(), "Password in a URL"
+            yield match.span(2), "Password in a URL"
     if not is_lock_file(path) and not _HASH_FILE.fullmatch(path):
-        yield from ((match.start(1), "Secret Assignment") for match in _ASSIGNED.finditer(text) if _is_secret(match[1]))
+        yield from ((match.span(1), "Secret Assignment") for match in _ASSIGNED.finditer(text) if _is_secret(match[1]))
 
 
 def _is_random(secret: str, distinct: int) -> bool:

@@ -87,6 +87,12 @@ class Sandbox:
         limited._machine = replace(self._machine, limits=replace(self._machine.limits, output=output))
         return limited
 
+    def extend_read_only(self, paths: Sequence[Path]) -> Sandbox:
+        """The same sandbox with further files and folders of the host, at their own path."""
+        extended = copy.copy(self)
+        extended._machine = replace(self._machine, read_only=(*self._machine.read_only, *paths))
+        return extended
+
     def run(
         self,
         argv: Sequence[str],

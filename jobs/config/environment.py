@@ -22,6 +22,7 @@ from integrations.notifications import find_plain_address, name_target
 from integrations.outbound import configure_outbound, read_outbound
 from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible, split_address
+from jobs.config.connectors import find_connector_problems
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
 from jobs.config.places import (
     CERTIFICATE_FILES,
@@ -77,8 +78,8 @@ def filter_environment(role: Role, environ: Mapping[str, str] = os.environ) -> d
     """Return the variables that a process of this role can see: its secrets, all other settings, system variables.
 
     web: webhook secrets; worker: credentials of tracker and code host; agent: those of the model; egress: the
-    password of the upstream proxy; dashboard: its password and OpenID Connect secret; clock, mcp: none. `up` sees
-    everything, because it starts the others."""
+    password of the upstream proxy; connectors: those of MCP servers; dashboard: its password and OpenID Connect secret;
+    clock, mcp: none. `up` sees everything, because it starts the others."""
     visible = {name for name, field in list_fields().items() if role == "up" or is_visible(field, role)}
     seen = visible | _SYSTEM_VARIABLES
     return {name: value for name, value in environ.items() if name in seen or name.startswith(("LC_", "PYTHON"))}
@@ -109,6 +110,8 @@ def _find_missing(role: Role, settings: Settings) -> Iterator[str]:
         }
         if empty := " and ".join(name for name, value in own.items() if not value):
             yield f"{empty} must not be empty, because LOOPLINE_OIDC_ISSUER is set."
+    if role == "connectors" and not settings.connectors:
+        yield "LOOPLINE_CONNECTORS is empty; name the file of the MCP servers."
     for provider in settings.chosen_providers():
         if role in (provider.process, "up"):
             yield from settings.provider_settings(provider).missing_credentials()
@@ -153,6 +156,8 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
         yield from find_address_problems("LOOPLINE_DASHBOARD_BIND", settings.dashboard_bind)
     if role in ("mcp", "up") and settings.mcp_bind:
         yield from find_address_problems("LOOPLINE_MCP_BIND", settings.mcp_bind)
+    if role in ("connectors", "up"):
+        yield from find_connector_problems(settings)
     yield from find_equal_addresses(settings)
     yield from find_authority_problems(settings)
 

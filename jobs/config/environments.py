@@ -1,4 +1,5 @@
-"""Types of the settings for environments: secrets of setup commands, and hosts that agents can connect to."""
+"""Types of the settings for environments: secrets of setup commands and of MCP servers, and hosts that agents can
+connect to."""
 
 from __future__ import annotations
 
@@ -42,6 +43,10 @@ def _check_pattern(text: str) -> str:
     return text
 
 
+ConnectorSecrets = Annotated[
+    dict[Annotated[str, match_pattern(r"[A-Z][A-Z0-9_]{0,99}", "write a name such as DOCS_TOKEN")], Secret],
+    BeforeValidator(parse_secret_json),
+]
 SetupSecrets = Annotated[dict[Annotated[str, _SECRET_NAME], Secret], BeforeValidator(parse_secret_json)]
 HostPatterns = Annotated[tuple[Annotated[str, AfterValidator(_check_pattern)], ...], BeforeValidator(split_list)]
 

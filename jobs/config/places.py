@@ -38,7 +38,7 @@ CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 CERTIFICATES = (*CERTIFICATE_FILES, "SSL_CERT_DIR")
 """Files or folders of certificate authorities, for the clients of the providers."""
 FOLDERS = (
-    "alive", "audit", "egress", "environments", "images", "journal", "logs",
+    "alive", "audit", "connectors", "egress", "environments", "images", "journal", "logs",
     "redis", "repos", "runs", "sandbox-test", "spool", "trees",
 )  # fmt: skip
 FILES = ("dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")

@@ -40,7 +40,7 @@ from integrations.settings import (
     setting,
 )
 from jobs.config.databases import Databases
-from jobs.config.environments import HostPatterns, SetupSecrets
+from jobs.config.environments import ConnectorSecrets, HostPatterns, SetupSecrets
 from jobs.config.field_types import (
     Approvers,
     ClientId,
@@ -305,6 +305,15 @@ class Settings(SettingsModel):
     unpacked below LOOPLINE_HOME."""
     image_gigabytes: float = setting("LOOPLINE_IMAGE_GIGABYTES", 10.0, ge=0.01, le=1_000)
     """Gigabytes that one unpacked image can have."""
+
+    connectors: OptionalFile = setting("LOOPLINE_CONNECTORS", "", seen_by=("connectors",))
+    """Path of a JSON file with the MCP servers that agents can use; empty means none.
+    {"docs": {"url": "https://mcp.acme.test/mcp", "token": "DOCS_TOKEN"}}; infra/docs/connectors.md has all keys.
+    Repositories choose among them with loop.connectors in WORKFLOW.md."""
+    connector_secrets: ConnectorSecrets = setting("LOOPLINE_CONNECTOR_SECRETS", {}, seen_by=("connectors",))
+    """Secrets that the file of LOOPLINE_CONNECTORS names, as JSON from name to value: {"DOCS_TOKEN": "..."}."""
+    connector_slots: int = setting("LOOPLINE_CONNECTOR_SLOTS", 16, ge=1, le=100)
+    """Calls of MCP servers at the same time."""
 
     failpoint: Failpoint = setting("LOOPLINE_FAILPOINT", "")
     """A failpoint at which a process fails, for tests of crashes; empty in production.

@@ -55,12 +55,14 @@ from jobs.effects.people import with_login, with_name
 from jobs.effects.pull_request_reads import read_dequeued, read_facts
 from jobs.effects.world import World
 from jobs.loop.commands import MoveTicket
+from jobs.loop.connector_policy import find_missing
 from jobs.loop.limit_bounds import LimitBounds, check_limits
 from jobs.loop.policy import FILE, RepositoryPolicy, check_runners, read_policy
 from jobs.loop.state import AT_WORK, OPEN, RUNNING, Loop, Stage
 from jobs.runtime import keys
 from jobs.runtime.disk import check_disk
 from jobs.runtime.scripts import decode
+from jobs.store.connectors import ConnectorStore
 from jobs.workflow.bandwidth import is_held
 from jobs.workflow.hand_over import has_left_loop
 from jobs.workflow.routing import awaits_repository
@@ -378,6 +380,9 @@ def read_base(repository: str, branch: str, world: World, base: str = "") -> Bas
     where = f"{repository} at {name}"
     policy = read_policy(mirror.read(sha, FILE), where)
     check_runners(policy, world.settings.runner_names(), where)
+    if policy.loop.connectors:
+        offered = {name: one.server for name, one in ConnectorStore(world.redis).read_all().items()}
+        policy = replace(policy, notes=(*policy.notes, *find_missing(policy.loop.connectors, offered, repository)))
     settings = world.settings
     most = (settings.max_command_minutes, settings.max_output_megabytes)
     check_limits(policy, LimitBounds(*most, settings.max_change_files, settings.max_change_megabytes), where)

@@ -20,6 +20,7 @@ from integrations.explain import explain, show_name
 from integrations.values import Codec, value
 from jobs.loop.base_policy import BasePolicy
 from jobs.loop.ci_policy import CiPolicy
+from jobs.loop.connector_policy import ConnectorPolicies
 from jobs.loop.environment_policy import AgentHosts, EnvironmentPolicy
 from jobs.loop.front_matter import FrontMatter, FrontMatterError, read_front_matter
 from jobs.loop.lesson_state import LessonMode
@@ -142,6 +143,8 @@ class LoopPolicy:
     """auto: a proposal can start without a person. ask: a ticket without acceptance criteria always needs an answer."""
     environment: EnvironmentPolicy = EnvironmentPolicy()
     """Dependencies and services of the commands."""
+    connectors: ConnectorPolicies = Field(default_factory=dict)
+    """MCP servers of the operator that agents can use, by name."""
     network: AgentHosts = ()
     """Hosts that agents, gate and checker can connect to, as far as the operator allows them."""
     setup: Commands = ()

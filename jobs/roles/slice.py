@@ -33,6 +33,7 @@ from jobs.evidence.command_run import CommandRun
 from jobs.evidence.unresolved_hosts import find_unresolved_hosts
 from jobs.loop.commands import RunSpec
 from jobs.roles.briefs import build_system_text
+from jobs.roles.connector_tools import build_connector_tools
 from jobs.roles.folder_notes import FolderNotes
 from jobs.roles.host_tools import build_host_tools
 from jobs.roles.instructions import Instructions, build_skill_tools, format_catalogue, read_instructions
@@ -142,7 +143,7 @@ def run_in_tree(
     toolbox = SandboxTools(
         session,
         command_seconds=seconds,
-        more=(*skills, *build_host_tools(run), *tools),
+        more=(*skills, *build_host_tools(run), *build_connector_tools(run), *tools),
         on_failure=lambda output: count_unresolved(run, output),
         find_note=FolderNotes(run.mirror, run.spec, instructions.files, run.conversation.entries()).find,
     )

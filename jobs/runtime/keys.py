@@ -43,6 +43,8 @@ SESSIONS_LISTED = "sessions-listed"  # set while the sweep does not list the age
 
 BASE_TREES = "base-trees"  # sorted set: keys of `base_checks` by the time of their last result
 
+CONNECTORS = "connectors"  # hash: MCP servers as the connectors process saw them last, JSON by name; expires
+CONNECTOR_PINS = "connector-pins"  # hash: their accepted tools, JSON by name
 BOUNDS = "sandbox:bounds"  # one sentence about bounds of a sandbox that are polled only, of the last agent process
 
 REFUSAL = "sandbox:refusal"  # why the agent process that started last does not run, one sentence
@@ -52,7 +54,7 @@ ESCALATION_GROUPS = "escalation-groups"  # sorted set: groups with escalations t
 DIGESTS = "digests"  # hash: slot and costs of the last digest, JSON by team
 PROBLEMS = "problems"  # hash: problems in the triage inbox that are not resolved, JSON by cause
 
-NOTICE_TOPICS = ("access", "board", "columns", "clock", "notify", "redis", "skew")
+NOTICE_TOPICS = ("access", "board", "columns", "connectors", "clock", "notify", "redis", "skew")
 
 FORGOTTEN = (
     *("loop:*", LOOPS, "mailbox:*", "events:*", "outbox:*", "failures:*", "retry:*", "lease:*", "report:*"),
@@ -61,6 +63,7 @@ FORGOTTEN = (
     *("state:*", AUTOMATIONS, "session:*", NEW_SESSIONS, SESSIONS_LISTED, "claims:*", ACCESS_TOKENS),
     *("notifications:*", "notifications-claimed:*", "escalation-group*", DIGESTS),
     *("request:*", "requests-of:*", "question:*"),
+    *("charged-requests:*", "connector-call:*"),
 )
 """Patterns of the keys that a Redis with an older state must not act on; the others are history, counters, indexes."""
 
@@ -187,6 +190,18 @@ def request(request_id: str) -> str:  # hash: a run's request to another process
 
 def requests_of(r: RunId, kind: str) -> str:  # set: ids of the run's requests of this kind
     return f"requests-of:{kind}:{r}"
+
+
+def charged_requests(r: RunId) -> str:  # set: ids of the run's requests whose price is in the ledgers
+    return f"charged-requests:{r}"
+
+
+def connector_call(request_id: str) -> str:  # set before a call that changes something, which is never repeated
+    return f"connector-call:{request_id}"
+
+
+def connector_check(check_id: str) -> str:  # list: an operator's check of all servers has ended
+    return f"connector-check:{check_id}"
 
 
 def question(r: RunId) -> str:  # the id of the run's request to a person

@@ -22,6 +22,8 @@ from jobs.runtime.scripts import run_script
 
 EVENTS = "events"
 AGENTS = "agents"
+CONNECTORS = "connectors"
+"""Of the connectors process, which alone holds the tokens of MCP servers."""
 FIRST = "first"
 """Of jobs that must begin within seconds, however long those of `EVENTS` take: it has a slot of its own."""
 LATER = "later"
@@ -38,10 +40,12 @@ NOTIFY = "jobs.notify.notify"
 LOOK_UP_MEMBER = "jobs.access.look_up_member"
 TEND_LESSONS = "jobs.tend_lessons.tend_lessons"
 SERVE = "jobs.serve_request.serve_request"
+CALL_CONNECTOR = "jobs.connectors.call_connector"
+CHECK_CONNECTORS = "jobs.connectors.check_connectors"
 _QUEUE_OF = {
     DRIVE: EVENTS, AUTOMATE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST,
     CHECK_ACCESS: EVENTS, CONNECT: EVENTS, INFORM: EVENTS, NOTIFY: EVENTS, LOOK_UP_MEMBER: FIRST,
-    TEND_LESSONS: EVENTS, SERVE: EVENTS,
+    TEND_LESSONS: EVENTS, SERVE: EVENTS, CALL_CONNECTOR: CONNECTORS, CHECK_CONNECTORS: CONNECTORS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0

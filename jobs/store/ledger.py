@@ -113,6 +113,18 @@ class Ledger:
         self.share_used = max(part / cap if cap else 1.0 for part, cap in shares)
 
 
+def charge_request(redis: Redis, spec: RunSpec, request_id: str, usd: float) -> str:
+    """Add the price of a request to the ledgers of run, ticket and day, once. Returns the exhausted limit as a clause;
+    then nothing is charged."""
+    r, ticket, day = spec.run_id, keys.ticket_ledger(spec.ticket.id), keys.day_ledger(today(time.time()))
+    names = [keys.charged_requests(r), keys.run_ledger(r), ticket, day, keys.holds(ticket), keys.holds(day)]
+    caps = map(to_micro_usd, (spec.caps.run_usd, spec.caps.ticket_usd, spec.caps.day_usd))
+    found = run_script(
+        redis, "charge_request", names, [request_id, to_micro_usd(usd), *caps, 2 * _DAY_SECONDS, KEPT_SECONDS]
+    )
+    return limit_sentence(decode(found[0]), "usd", int(found[1]), int(found[2])) if found else ""
+
+
 def used_by(redis: Redis, run_id: RunId) -> Usage:
     """The run's usage so far, without the amount that its current call reserves."""
     names = [*_FIELDS, "cache_misses", "estimated_calls", "cache_miss_reason"]

@@ -14,6 +14,7 @@ from jobs.config.environment import configure_clients, find_problems, find_warni
 from jobs.config.settings import Settings
 from jobs.runtime import logging
 from service.doctor import probes
+from service.doctor.connectors import probe_connectors
 from service.doctor.notifications import probe_notifications
 from service.doctor.report import find_exit_code, render_json, render_line, render_summary
 from service.doctor.workflows import probe_workflow
@@ -68,6 +69,7 @@ def list_probes(settings: Settings, warnings: Iterable[str] = (), *, notify: boo
         "Model": partial(probes.probe_models, settings),
         "Clock": partial(probes.probe_clocks, settings),
         "Environments": partial(probes.probe_environments, settings),
+        "Connectors": partial(probe_connectors, settings),
         "Notifications": partial(probe_notifications, settings, send_test=notify),
         "Dashboard": partial(probes.probe_dashboard, settings),
         "Addresses": partial(probes.probe_addresses, settings),

@@ -45,6 +45,7 @@ def list_processes(settings: Settings, environ: Mapping[str, str]) -> list[Proce
         Process("worker", start("jobs", "worker"), 3, lambda: _is_live(EVENTS, settings), 25.0),
         *(Process(name, start("jobs", "agent"), 3, lambda: _is_live(AGENTS, settings), 25.0) for name in agents),
         Process("clock", start("jobs", "clock"), 2),
+        *([Process("connectors", start("jobs", "connectors"), 3, grace=25.0)] if settings.connectors else []),
     ]
 
 

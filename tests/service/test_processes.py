@@ -25,6 +25,11 @@ def test_processes_include_the_mcp_server_with_an_address_alone(tmp_path: Path) 
     assert list_addresses(settings)["mcp"] == "http://127.0.0.1:8702"
 
 
+def test_processes_include_the_connectors_where_servers_are_declared(tmp_path: Path) -> None:
+    listed = list_processes(Settings(home=tmp_path, connectors=tmp_path / "connectors.json"), {})
+    assert [process.name for process in listed][-2:] == ["clock", "connectors"]
+
+
 def test_processes_stop_with_web_first_and_redis_last(tmp_path: Path) -> None:
     listed = sorted(list_processes(Settings(home=tmp_path), {}), key=lambda process: process.stop_order)
     assert [process.name for process in listed] == ["web", "clock", "worker", "agent-1", "dashboard", "egress", "redis"]
