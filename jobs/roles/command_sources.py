@@ -1,22 +1,24 @@
-"""The command sources of an automation, and the evidence commands of its findings: run by Loopline itself in a clean
-checkout of the base branch, in the repository's environment. Used by `jobs.roles.triage`."""
+"""The sources that the triage run itself reads, commands and tools of connectors, and the evidence commands of its
+findings. Loopline runs commands in a clean checkout of the base branch, in the repository's environment. Used by
+`jobs.roles.triage`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from integrations.findings import SOURCE_ITEM, EvidenceRun, SourceItem
-from integrations.ports.agent_runner import Entry, ToolResult
+from integrations.findings import SOURCE_ITEM, EvidenceRun, ItemKind, SourceItem
+from integrations.ports.agent_runner import Entry, ToolResult, Unanswered
 from integrations.sandbox.environment import Environment
 from integrations.sandbox.leftovers import kill_sandboxes
 from integrations.sandbox.session import Session
 from integrations.signatures import build_key, sign_log
 from integrations.texts import cut
 from jobs.evidence.command_run import CommandRun
-from jobs.loop.automation import SourceSpec
+from jobs.loop.automation import SourceKind, SourceSpec
+from jobs.roles.connector_tools import read_tool
 from jobs.roles.environment import write_exclusions
 from jobs.roles.limits import get_command_seconds
 from jobs.roles.planner import NOT_EXECUTABLE, NOT_FOUND, find_unstartable
@@ -28,11 +30,13 @@ DETAIL_CHARACTERS, SUMMARY_CHARACTERS = 60_000, 600
 EVIDENCE_CHARACTERS, ERROR_CHARACTERS = 1_500, 1_000
 MOST_SECONDS = 900.0
 """For all evidence commands of one answer."""
+Reading = tuple[SourceItem | None, str, str]
+"""The item, a sentence about a problem, and the text for the transcript."""
 
 
 @dataclass(frozen=True)
-class CommandResults:
-    """What the command sources printed, and sentences about those that cannot be used."""
+class SourceResults:
+    """The items of the sources that were read, and sentences about those that cannot be used."""
 
     items: tuple[SourceItem, ...] = ()
     problems: tuple[str, ...] = ()
@@ -77,25 +81,50 @@ class Checkout:
             run.mirror.remove_workspace(folder)
 
 
-def run_command_sources(sources: Sequence[SourceSpec], checkout: Checkout) -> CommandResults | None:
-    """Run each command source once per run, also over several slices; None if the run is stopped."""
+def read_own_sources(sources: Sequence[SourceSpec], checkout: Checkout) -> SourceResults | None:
+    """Read each command and tool source once per run, also over several slices; None if the run is stopped."""
     run = checkout.run
     notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "source" in entry.data]
     known = {str(note["source"]): note for note in notes}
     for source in sources:
         name = source.name or source.run
-        if source.kind != "command" or name in known:
+        if source.kind not in _READERS or name in known:
             continue
-        ran = checkout.execute(source.run, get_command_seconds(run.spec.policy, run.world.settings))
-        if ran is None:
+        read = _READERS[source.kind](name, source, checkout)
+        if read is None:
             return None
-        item, problem = _read_result(name, source, ran)
+        item, problem, text = read
         plain = SOURCE_ITEM.to_builtins(item) if item else None
-        text = f"$ {source.run}\nexit {ran.exit_code}\n{ran.output[-1000:]}"
         known[name] = {"text": text, "source": name, "item": plain, "problem": problem}
         run.conversation.append(Entry("note", known[name]))
     items = tuple(SOURCE_ITEM.from_builtins(note["item"]) for note in known.values() if note["item"])
-    return CommandResults(items, tuple(str(note["problem"]) for note in known.values() if note["problem"]))
+    return SourceResults(items, tuple(str(note["problem"]) for note in known.values() if note["problem"]))
+
+
+def _run_command(name: str, source: SourceSpec, checkout: Checkout) -> Reading | None:
+    run = checkout.run
+    ran = checkout.execute(source.run, get_command_seconds(run.spec.policy, run.world.settings))
+    if ran is None:
+        return None
+    item, problem = _read_result(name, source, ran)
+    return item, problem, f"$ {source.run}\nexit {ran.exit_code}\n{ran.output[-1000:]}"
+
+
+def _call_tool(name: str, source: SourceSpec, checkout: Checkout) -> Reading | None:
+    try:
+        answer = read_tool(checkout.run, source.name, source.filter, f"source:{name}")
+    except Unanswered:
+        return None
+    if answer.is_error:
+        return None, f"The tool source {name} cannot be read: {cut(answer.text, ERROR_CHARACTERS)}", answer.text[-1000:]
+    item = _build_item("tool", name, name, answer.text) if answer.text.strip() else None
+    return item, "", f"{name}\n{answer.text[-1000:]}"
+
+
+_READERS: Mapping[SourceKind, Callable[[str, SourceSpec, Checkout], Reading | None]] = {
+    "command": _run_command,
+    "tool": _call_tool,
+}
 
 
 def _read_result(name: str, source: SourceSpec, ran: CommandRun) -> tuple[SourceItem | None, str]:
@@ -111,15 +140,18 @@ def _read_result(name: str, source: SourceSpec, ran: CommandRun) -> tuple[Source
         return None, f"The command source {name} was ended ({reason}): make `{source.run}` shorter."
     if not ran.output.strip():
         return None, ""
-    item = SourceItem(
-        key=build_key("command", name),
-        kind="command",
-        title=f"{name}: exit {ran.exit_code}",
-        summary=cut(ran.output.strip(), SUMMARY_CHARACTERS),
-        detail=cut(ran.output, DETAIL_CHARACTERS, tail=DETAIL_CHARACTERS // 2),
-        signature=sign_log(ran.output, name),
+    return _build_item("command", name, f"{name}: exit {ran.exit_code}", ran.output), ""
+
+
+def _build_item(kind: ItemKind, name: str, title: str, text: str) -> SourceItem:
+    return SourceItem(
+        key=build_key(kind, name),
+        kind=kind,
+        title=title,
+        summary=cut(text.strip(), SUMMARY_CHARACTERS),
+        detail=cut(text, DETAIL_CHARACTERS, tail=DETAIL_CHARACTERS // 2),
+        signature=sign_log(text, name),
     )
-    return item, ""
 
 
 def check_commands(

@@ -1,7 +1,8 @@
 """The triage's slice: a model reads the sources of an automation and submits what is worth a ticket. Called by
 `jobs.advance_run`. Reads the base commit and changes nothing.
 
-Loopline runs the command sources and the evidence commands itself. Without any source item no model is called.
+Loopline reads the command and tool sources and runs the evidence commands itself. Without any source item no model is
+called.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from integrations.texts import cut
 from integrations.values import Codec
 from jobs.loop.automation import Automation
 from jobs.loop.automation_state import KnownFinding, TriageTask
-from jobs.roles.command_sources import Checkout, check_commands, run_command_sources
+from jobs.roles.command_sources import Checkout, check_commands, read_own_sources
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.instructions import read_instructions
 from jobs.roles.slice import RunResult, Slice, remind_once, run_in_tree
@@ -41,11 +42,11 @@ def run_triage(run: Slice) -> RunResult | None:
         return RunResult("stopped")
     write_exclusions(workspace, environment)
     checkout = Checkout(run, environment)
-    printed = run_command_sources(task.automation.sources, checkout)
-    if printed is None:
+    own = read_own_sources(task.automation.sources, checkout)
+    if own is None:
         return RunResult("stopped")
-    problems = (*printed.problems, *_find_missing_skill(run, task.automation))
-    items = (*SourceItems(run.world.redis).read(task.run), *printed.items)
+    problems = (*own.problems, *_find_missing_skill(run, task.automation))
+    items = (*SourceItems(run.world.redis).read(task.run), *own.items)
     if not items:
         return RunResult("done", result=Found(problems=problems))
     with run.sandbox.open(workspace, environment, writable=False) as session:

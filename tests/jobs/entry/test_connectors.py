@@ -16,6 +16,7 @@ from redis import Redis
 
 from integrations.connectors.client import Connectors
 from integrations.ports.agent_runner import ToolResult, Unanswered
+from integrations.sandbox.environment import Environment
 from integrations.values import RunId
 from jobs import connectors as process
 from jobs.config.environment import find_problems, parse_settings
@@ -23,9 +24,11 @@ from jobs.config.settings import Settings
 from jobs.effects.build import build_world
 from jobs.effects.connector_calls import INTERRUPTED, ConnectorDesk
 from jobs.effects.world import install
+from jobs.loop.automation import SourceSpec
 from jobs.loop.caps import Caps
 from jobs.loop.connector_policy import ConnectorPolicy
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.roles.command_sources import Checkout, read_own_sources
 from jobs.roles.connector_tools import build_connector_tools, read_tool
 from jobs.roles.slice import Slice
 from jobs.roles.submission import RequestTool
@@ -267,6 +270,23 @@ def test_source_of_an_automation_reads_a_read_only_tool(office: Office) -> None:
         assert json.loads(read_tool(run, "mcp__raw__typed", typed, "s4").text) == {
             "count": 3, "full": True, "text": "7", "other": "x",
         }  # fmt: skip
+
+
+def test_tool_source_is_read_once_and_a_tool_that_is_not_permitted_is_one_sentence(office: Office) -> None:
+    sources = (
+        SourceSpec(kind="tool", name="mcp__raw__echo", filter={"text": "the nightly export failed"}),
+        SourceSpec(kind="tool", name="mcp__raw__files"),
+    )
+    with office.work(role="triage"):
+        found = read_own_sources(sources, Checkout(office.last, Environment()))
+        again = read_own_sources(sources, Checkout(office.last, Environment()))
+
+    assert found and again == found
+    (item,) = found.items
+    assert (item.key, item.kind, item.detail) == ("tool:mcp__raw__echo", "tool", "the nightly export failed")
+    (problem,) = found.problems
+    assert problem.startswith("The tool source mcp__raw__files cannot be read: mcp__raw__files: ")
+    assert [line["tool"] for line in office.journal()] == ["echo"]
 
 
 def test_declaration_with_problems_stops_the_start_with_sentences(settings: Settings, tmp_path: Path) -> None:
