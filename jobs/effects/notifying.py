@@ -6,6 +6,7 @@ from integrations.notifications import identify_target, name_target
 from jobs.config.informing import MessageKind
 from jobs.effects.world import World
 from jobs.loop.derived_ids import derive_id
+from jobs.loop.problem import DeadTarget
 from jobs.loop.state import Loop
 from jobs.messages.notifications import (
     escalation_body,
@@ -66,15 +67,15 @@ def has_queued_notifications(world: World) -> bool:
     return any(queue.has_any(identify_target(url)) for url in world.settings.list_notify_urls())
 
 
-def list_dead_targets(world: World) -> list[tuple[str, str, str, str]]:
-    """Id, team, scheme and error of each target that failed `DEAD_AFTER` times in a row; of a target of several teams
-    the first one."""
-    queue, found = Notifications(world.redis), dict[str, tuple[str, str, str, str]]()
+def list_dead_targets(world: World) -> list[DeadTarget]:
+    """Each target that failed `DEAD_AFTER` times in a row; one of several teams is that of the first."""
+    queue, found = Notifications(world.redis), dict[str, DeadTarget]()
     for team, targets in world.settings.notify.items():
         for one in (*targets.escalations, *targets.digest):
             url = one.get_secret_value()
             target = identify_target(url)
             known = queue.read_backoff(target)
             if known.failures >= DEAD_AFTER:
-                found.setdefault(target, (target, team, name_target(url), known.reason))
+                dead = DeadTarget(id=target, team=team, scheme=name_target(url), reason=known.reason)
+                found.setdefault(target, dead)
     return list(found.values())

@@ -81,7 +81,7 @@ def _notify(known: KnownProblem, world: World) -> None:
     problem = known.problem
     if problem.kind in ("escalation", "notification"):
         return
-    body = plain(messages.problem_notification(problem), 500)
+    body = messages.problem_notification(problem)
     for team in world.settings.notify if problem.kind == "credentials" else (problem.team,):
         title, name = plain(messages.problem_title(problem)), f"problem:{problem.key}:{int(known.first_at)}"
         one = Notification(id=name, team=team, title=title, body=body, at=world.now())

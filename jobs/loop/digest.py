@@ -62,12 +62,12 @@ class ProblemLine:
 
 @value
 class Digest:
-    """What happened from `since` until `until`, Unix seconds, and what waits now, the most pressing first."""
+    """What happened since the last one, and what waits at `until`, Unix seconds, the most pressing first. `began` is
+    the time of the last one for people."""
 
     team: str
-    since: float
+    began: str
     until: float
-    timezone: str = "UTC"
     merged: tuple[MergedLine, ...] = ()
     waiting: tuple[WaitingLine, ...] = ()
     found: tuple[FoundLine, ...] = ()

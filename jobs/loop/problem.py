@@ -6,7 +6,7 @@ from typing import Literal
 
 from integrations.values import Codec, Identifier, TicketId, value
 
-ProblemKind = Literal["escalation", "dead_letter", "automation", "credentials", "notification", "more"]
+ProblemKind = Literal["escalation", "dead_letter", "automation", "declarations", "credentials", "notification", "more"]
 
 
 @value
@@ -21,7 +21,6 @@ class Problem:
     subject: str
     """As 'PublishBranch' or 'acme/shop: ci-triage', for the title."""
     reason: str
-    fix: str = ""
     affected: tuple[str, ...] = ()
 
 
@@ -38,6 +37,16 @@ class KnownProblem:
     url: str = ""
     shown: tuple[str, ...] = ()
     shown_at: float = 0.0
+
+
+@value
+class DeadTarget:
+    """A notification target of a team that fails. It is named by the scheme of its URL, which is secret."""
+
+    id: str
+    team: str
+    scheme: str
+    reason: str
 
 
 KNOWN_PROBLEM: Codec[KnownProblem] = Codec(KnownProblem)

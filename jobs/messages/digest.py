@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from jobs.loop.digest import Digest, FoundLine, MergedLine, ProblemLine, WaitingLine
 from jobs.messages.notifications import plain
@@ -19,13 +18,14 @@ MOST_LINES = 10
 """Lines of each part."""
 DIGEST_TICKET_TITLE = "Loopline: daily digest"
 _LONGEST_TITLE = 120
+_URL = re.compile(r"https?://[^\s()<>\[\]`]+")
 
 
 def digest_ticket_body(team: str) -> str:
     """Description of the ticket on which the digests of a team are comments."""
     return (
-        f"Loopline comments here each morning for team {team}: merged, waiting for people, found, spent. Subscribe to "
-        "this ticket to be notified. `LOOPLINE_DIGEST` sets time and place."
+        f"Loopline comments here each morning for team {inline(team)}: merged, waiting for people, found, spent. "
+        "Subscribe to this ticket to be notified. `LOOPLINE_DIGEST` sets time and place."
     )
 
 
@@ -38,24 +38,31 @@ def digest_title(digest: Digest) -> str:
         "merged": len(digest.merged),
     }
     parts = [f"{number} {name}" for name, number in numbers.items() if number]
-    return f"Loopline digest of {digest.team}{': ' if parts else ''}{', '.join(parts)}"
+    return f"Loopline digest of {plain(digest.team)}{': ' if parts else ''}{', '.join(parts)}"
 
 
 def digest_message(digest: Digest) -> str:
     """The comment."""
-    return _render(digest, lambda text, url: link(inline(text, _LONGEST_TITLE), url), lambda title: f"**{title}**")
+
+    def name(text: str, url: str) -> str:
+        return link(inline(text, _LONGEST_TITLE), url)
+
+    return _render(digest, name, lambda title: f"**{title}**")
 
 
 def digest_notification(digest: Digest) -> str:
     """The plain text, with addresses in place of links."""
-    return _render(
-        digest,
-        lambda text, url: f"{plain(text, _LONGEST_TITLE)}{f' ({url})' if url else ''}",
-        lambda title: title,
-    )
+
+    def name(text: str, url: str) -> str:
+        return f"{plain(text, _LONGEST_TITLE)} ({url})" if url else plain(text, _LONGEST_TITLE)
+
+    return _render(digest, name, lambda title: title)
 
 
-def _render(digest: Digest, name: Link, head: Callable[[str], str]) -> str:
+def _render(digest: Digest, show: Link, head: Callable[[str], str]) -> str:
+    def name(text: str, url: str) -> str:
+        return show(text, url if _URL.fullmatch(url) else "")
+
     minutes = sum(one.minutes for one in digest.waiting)
     reading = f", about {_format_minutes(minutes)} to read" if minutes else ""
     parts = [
@@ -65,8 +72,8 @@ def _render(digest: Digest, name: Link, head: Callable[[str], str]) -> str:
         _list(head(f"Merged ({len(digest.merged)})"), digest.merged, lambda one: _merged(one, name)),
         _sums(digest),
     ]
-    since = datetime.fromtimestamp(digest.since, ZoneInfo(digest.timezone))
-    return "\n\n".join([head(f"Digest of {digest.team} since {since:%A, %d %B, %H:%M}"), *filter(None, parts)])
+    title = plain(f"Digest of {digest.team} since {digest.began}")
+    return "\n\n".join([head(title), *filter(None, parts)])
 
 
 def _list(title: str, found: Sequence[T], show: Callable[[T], str]) -> str:
@@ -98,7 +105,7 @@ def _merged(one: MergedLine, name: Link) -> str:
 
 
 def _found(one: FoundLine, name: Link) -> str:
-    return f"{name(f'{one.identifier} {one.title}'.strip(), '')} ({one.severity}, {one.automation})"
+    return f"{name(f'{one.identifier} {one.title}'.strip(), '')} ({plain(f'{one.severity}, {one.automation}')})"
 
 
 def _problem(one: ProblemLine, name: Link) -> str:

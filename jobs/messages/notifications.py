@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from integrations.texts import show_hidden
+from jobs.loop.problem import DeadTarget
 from jobs.loop.state import Loop
 from jobs.messages.escalations import ESCALATION_TITLES
 from jobs.messages.text import limit_words, shorten
@@ -45,18 +46,18 @@ def escalation_body(loop: Loop) -> str:
 
 def more_escalations_title(kind: str, number: int) -> str:
     """As '12 more tickets need you: infrastructure problem'; `kind` is an `EscalationClass`."""
-    cause = next((title for name, title in ESCALATION_TITLES.items() if name == kind), kind)
+    cause = next((title for name, title in ESCALATION_TITLES.items() if name == kind), plain(kind))
     return f"{number} more {'ticket needs' if number == 1 else 'tickets need'} you: {cause}"
 
 
 def more_escalations_body(identifiers: Sequence[str]) -> str:
     """The tickets that have the same cause as one that was reported before."""
     more = len(identifiers) - MOST_NAMED
-    listed = ", ".join(identifiers[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    listed = ", ".join(map(plain, identifiers[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
     return f"The same reason as reported before: {listed}.\n\nAnswer on the tickets."
 
 
-def dead_target_sentence(dead: Sequence[tuple[str, str, str, str]]) -> str:
-    """Targets that fail: id, team, scheme and error of each."""
-    listed = ", ".join(f"{scheme} of {team} ({reason})" for _, team, scheme, reason in dead)
+def dead_target_sentence(dead: Sequence[DeadTarget]) -> str:
+    """Targets that fail, by scheme and team, with the reason of each."""
+    listed = ", ".join(plain(f"{one.scheme} of {one.team} ({one.reason})") for one in dead)
     return f"Notifications cannot be sent to {listed}; correct LOOPLINE_NOTIFY, or make the service available."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from jobs.loop.problem import Problem, ProblemKind
 from jobs.loop.state import EscalationClass
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.notifications import plain
 from jobs.messages.text import inline
 
 MOST_LISTED = 20
@@ -15,24 +16,29 @@ _TITLES: Mapping[ProblemKind, str] = {
     "escalation": "Tickets wait for an answer",
     "dead_letter": "Loopline could not process",
     "automation": "Automation failed",
+    "declarations": "Automations cannot be used",
     "credentials": "Credentials refused by",
     "notification": "Notifications are not delivered to",
     "more": "Further problems of Loopline",
 }
 CREDENTIALS_OF: Mapping[str, str] = {"provider": "the tracker or the code host", "model": "the model provider"}
-CREDENTIALS_FIX = "Renew the key, token or account and restart Loopline. Work that needs it waits and has not failed."
-AUTOMATION_FIX = "Fix the cause, then comment `/run <name>` on a ticket of the repository or wait for its next run."
-DECLARATION_FIX = "Correct the file on the base branch. The other automations of the repository still run."
-DEAD_LETTER_FIX = "Fix the cause, then run `loopline redrive <id>`, or `loopline redrive --all`, to retry."
-ESCALATION_FIX = "Answer on one of the tickets. `/retry` on each of them starts it again."
-TARGET_FIX = "Correct `LOOPLINE_NOTIFY`, or make the service available. Tickets are not affected."
+_FIXES: Mapping[ProblemKind, str] = {
+    "escalation": "Answer on one of the tickets. `/retry` on each of them starts it again.",
+    "dead_letter": "Fix the cause, then run `loopline redrive <id>`, or `loopline redrive --all`, to retry.",
+    "automation": "Fix the cause, then comment `/run <name>` on a ticket of the repository or wait for its next run.",
+    "declarations": "Correct the file on the base branch. The other automations of the repository still run.",
+    "credentials": (
+        "Renew the key, token or account and restart Loopline. Work that needs it waits and has not failed."
+    ),
+    "notification": "Correct `LOOPLINE_NOTIFY`, or make the service available. Tickets are not affected.",
+}
 MORE_REASON = "There are more causes than tickets for them. Each gets its own ticket once others are resolved."
-_AFFECTED: Mapping[ProblemKind, str] = {"dead_letter": "Dead letters", "automation": "Problems", "more": "Causes"}
+_AFFECTED: Mapping[ProblemKind, str] = {"dead_letter": "Dead letters", "declarations": "Problems", "more": "Causes"}
 
 
 def name_letter(identifier: str, letter_id: str) -> str:
     """A dead letter by its ticket, if it has one, and its id."""
-    return f"{identifier} ({letter_id})" if identifier else letter_id
+    return inline(f"{identifier} ({letter_id})" if identifier else letter_id)
 
 
 def problem_title(problem: Problem) -> str:
@@ -41,14 +47,14 @@ def problem_title(problem: Problem) -> str:
     if problem.kind == "escalation":
         kind: EscalationClass = problem.subject  # type: ignore[assignment]
         return f"{title}: {ESCALATION_TITLES.get(kind, subject)}"
-    if problem.kind == "automation":
+    if problem.kind in ("automation", "declarations"):
         return f"{title}: {subject}"
     return f"{title} {subject}".strip()
 
 
 def problem_body(problem: Problem) -> str:
     """Reason, fix, and the tickets that have it."""
-    parts = [inline(problem.reason, _REASON_CHARACTERS), problem.fix]
+    parts = [inline(problem.reason, _REASON_CHARACTERS), _FIXES.get(problem.kind, "")]
     parts += [list_affected(problem)] if problem.affected else []
     parts.append("Loopline adds a comment when this is resolved by itself.")
     return "\n\n".join(filter(None, parts))
@@ -72,6 +78,6 @@ def resolved_message(problem: Problem) -> str:
 
 
 def problem_notification(problem: Problem) -> str:
-    """The text for targets beyond the tracker, before it is made inert."""
-    number = len(problem.affected)
-    return f"{problem.reason} ({number} affected)" if number > 1 else problem.reason
+    """The plain text for targets beyond the tracker."""
+    number, reason = len(problem.affected), plain(problem.reason, _REASON_CHARACTERS)
+    return f"{reason} ({number} affected)" if number > 1 else reason

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from jobs.loop.automation import Schedule
 from jobs.loop.automation_state import AutomationState, KnownFinding
@@ -55,9 +57,8 @@ def build_digest(team: str, timezone: str, books: Books, record: DigestRecord, u
     titles = {str(one.identifier): one.ticket.title for one in loops}
     return Digest(
         team=team,
-        since=since,
+        began=f"{datetime.fromtimestamp(since, ZoneInfo(timezone)):%A, %d %B, %H:%M}",
         until=until,
-        timezone=timezone,
         merged=tuple(
             replace(one, title=titles.get(one.identifier, ""))
             for one in books.merged

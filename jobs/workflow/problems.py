@@ -11,7 +11,7 @@ from typing import Literal
 
 from integrations.values import TicketId
 from jobs.loop.automation_state import AutomationState
-from jobs.loop.problem import KnownProblem, Problem, ProblemKind
+from jobs.loop.problem import DeadTarget, KnownProblem, Problem, ProblemKind
 from jobs.loop.state import Loop, Stage
 from jobs.messages import problems as messages
 
@@ -41,14 +41,14 @@ class Letter:
 @dataclass(frozen=True)
 class Failures:
     """What Loopline could not handle at a moment. `loops` are all, `refused` is the error of tracker or code host,
-    `alarm` that of the model provider; `targets` are id, team, scheme and error of notification targets."""
+    `alarm` that of the model provider."""
 
     loops: Sequence[Loop] = ()
     letters: Sequence[Letter] = ()
     automations: Sequence[AutomationState] = ()
     refused: str = ""
     alarm: str = ""
-    targets: Sequence[tuple[str, str, str, str]] = ()
+    targets: Sequence[DeadTarget] = ()
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,9 @@ def find_problems(now: Failures, teams: Sequence[str]) -> tuple[Problem, ...]:
         *_find_escalations(now),
         *(
             Problem(
-                key=f"notification:{target}",
-                team=team,
-                kind="notification",
-                subject=scheme,
-                reason=reason,
-                fix=messages.TARGET_FIX,
+                key=f"notification:{one.id}", team=one.team, kind="notification", subject=one.scheme, reason=one.reason
             )
-            for target, team, scheme, reason in now.targets
+            for one in now.targets
         ),
     ]
     return tuple(one if one.team in teams else replace(one, team=teams[0]) for one in found)
@@ -113,7 +108,6 @@ def _find_credentials(now: Failures, teams: Sequence[str]) -> Iterator[Problem]:
                 kind="credentials",
                 subject=messages.CREDENTIALS_OF[name],
                 reason=reason,
-                fix=messages.CREDENTIALS_FIX,
             )
 
 
@@ -123,10 +117,9 @@ def _find_automations(now: Failures) -> Iterator[Problem]:
             yield Problem(
                 key=f"declarations:{state.repository.lower()}",
                 team=state.team,
-                kind="automation",
+                kind="declarations",
                 subject=state.repository,
                 reason=state.problems[0],
-                fix=messages.DECLARATION_FIX,
                 affected=state.problems,
             )
         last = {record.automation: record for record in state.history if record.outcome != "skipped"}
@@ -138,7 +131,6 @@ def _find_automations(now: Failures) -> Iterator[Problem]:
                     kind="automation",
                     subject=f"{state.repository}: {name}",
                     reason=record.note,
-                    fix=messages.AUTOMATION_FIX,
                 )
 
 
@@ -155,7 +147,6 @@ def _find_dead_letters(now: Failures, teams: Sequence[str]) -> Iterator[Problem]
             kind="dead_letter",
             subject=kind,
             reason=letters[0].cause,
-            fix=messages.DEAD_LETTER_FIX,
             affected=tuple(sorted(messages.name_letter(one.identifier, one.id) for one in letters)),
         )
 
@@ -173,7 +164,6 @@ def _find_escalations(now: Failures) -> Iterator[Problem]:
             kind="escalation",
             subject=cause.partition(":")[0],
             reason=loops[0].reason,
-            fix=messages.ESCALATION_FIX,
             affected=tuple(sorted((one.identifier for one in loops), key=_by_number)),
         )
 

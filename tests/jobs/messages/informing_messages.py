@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from integrations.values import Ticket
 from jobs.loop.digest import Digest, FoundLine, MergedLine, ProblemLine, WaitingLine
-from jobs.loop.problem import Problem
+from jobs.loop.problem import DeadTarget, Problem, ProblemKind
 from jobs.loop.state import Escalation, Stage
 from jobs.messages import digest as d
 from jobs.messages import notifications as n
@@ -15,33 +15,31 @@ from tests.loops import loop_with
 
 NOON = 1_795_694_400.0
 """2026-11-26 12:00 UTC."""
-DEAD = Problem(
-    key="k", team="ENG", kind="dead_letter", subject="PublishBranch", reason="KeyError: 'head' @ana",
-    fix=p.DEAD_LETTER_FIX, affected=tuple(p.name_letter(f"ENG-{n}", f"{n:012x}") for n in range(1, 23)),
-)  # fmt: skip
+LETTERS = tuple(p.name_letter(f"ENG-{n}", f"{n:012x}") for n in range(1, 23))
+
+
+def problem(kind: ProblemKind, subject: str, reason: str, *affected: str) -> Problem:
+    return Problem(key="k", team="ENG", kind=kind, subject=subject, reason=reason, affected=affected)
+
+
+DEAD = problem("dead_letter", "PublishBranch", "KeyError: 'head' @ana", *LETTERS)
 PROBLEMS = (
     DEAD,
-    Problem(
-        key="k", team="ENG", kind="escalation", subject="infrastructure", reason="no space left on the disk",
-        fix=p.ESCALATION_FIX, affected=("ENG-1", "ENG-2"),
+    problem("escalation", "infrastructure", "no space left on the disk", "ENG-1", "ENG-2"),
+    problem("automation", "acme/shop: ci-triage", "the model refused the prompt"),
+    problem(
+        "declarations", "acme/shop", "ci.md: cron: '9' has not five fields", "ci.md: cron: '9' has not five fields"
     ),
-    Problem(
-        key="k", team="ENG", kind="automation", subject="acme/shop: ci-triage", reason="the model refused the prompt",
-        fix=p.AUTOMATION_FIX,
-    ),
-    Problem(
-        key="k", team="ENG", kind="credentials", subject=p.CREDENTIALS_OF["model"], reason="invalid x-api-key",
-        fix=p.CREDENTIALS_FIX,
-    ),
-    Problem(key="k", team="ENG", kind="notification", subject="slack", reason="status 404", fix=p.TARGET_FIX),
-    Problem(key="k", team="ENG", kind="more", subject="", reason=p.MORE_REASON, affected=("a", "b")),
-)  # fmt: skip
+    problem("credentials", p.CREDENTIALS_OF["model"], "invalid x-api-key"),
+    problem("notification", "slack", "status 404"),
+    problem("more", "", p.MORE_REASON, "a", "b"),
+)
+FAILING = DeadTarget(id="x", team="ENG", scheme="slack", reason="it responded with status 404")
 PAGE = "https://github.test/acme/shop/pull"
 DIGEST = Digest(
     team="ENG",
-    since=NOON - 86_400,
+    began="Wednesday, 25 November, 13:00",
     until=NOON,
-    timezone="Europe/Berlin",
     merged=(
         MergedLine(
             identifier="ENG-2", number=7, url=f"{PAGE}/7", lines=120, reviewed=True, at=NOON, title="Export as CSV"
@@ -90,7 +88,7 @@ SHOWN = {
     "escalation_body": [n.escalation_body(CALLED)],
     "more_escalations_title": [n.more_escalations_title("infrastructure", number) for number in (1, 49)],
     "more_escalations_body": [n.more_escalations_body([f"ENG-{number}" for number in range(1, 25)])],
-    "dead_target_sentence": [n.dead_target_sentence([("id", "ENG", "slack", "it responded with status 404")])],
+    "dead_target_sentence": [n.dead_target_sentence([FAILING])],
     "plain": [n.plain("a <b> @ana [x](https://e.test)\nc")],
 }
 LARGE = {"digest_message", "digest_notification", "problem_body"}

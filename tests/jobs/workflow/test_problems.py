@@ -10,7 +10,7 @@ import pytest
 from integrations.values import Ticket
 from jobs.loop.automation import Automation
 from jobs.loop.automation_state import AutomationState, RunRecord
-from jobs.loop.problem import KnownProblem, Problem
+from jobs.loop.problem import DeadTarget, KnownProblem, Problem
 from jobs.loop.state import Escalation, Loop, Stage
 from jobs.workflow.problems import (
     MOST_OPEN,
@@ -122,12 +122,14 @@ def test_automation_that_was_removed_or_disabled_is_no_problem() -> None:
 
 
 def test_declarations_that_cannot_be_used_are_one_problem_of_the_repository() -> None:
-    assert summarize(automations=[automations(problems=("a: no", "b: no"))]) == [("ENG", "automation", 2)]
+    assert summarize(automations=[automations(problems=("a: no", "b: no"))]) == [("ENG", "declarations", 2)]
 
 
 def test_credentials_and_targets_are_problems() -> None:
     assert summarize(refused="401", alarm="no credit") == [("ENG", "credentials", 0)] * 2
-    assert summarize(targets=[("abc", "OPS", "slack", "status 500")]) == [("OPS", "notification", 0)]
+    assert summarize(targets=[DeadTarget(id="abc", team="OPS", scheme="slack", reason="status 500")]) == [
+        ("OPS", "notification", 0)
+    ]
 
 
 def test_escalation_is_shared_with_a_ticket_of_the_same_cause_and_team() -> None:
