@@ -26,6 +26,7 @@ from integrations.git.outgoing import find_outgoing
 from integrations.git.patch import read_patch
 from integrations.git.quarantine import SHA, check_commit, index_pack, move_objects, open_quarantine
 from integrations.git.repository import HostRepository, Remote
+from integrations.git.searching import search_lines
 from integrations.git.signing import run_signed
 from integrations.git.submodules import fetch_submodules, list_gitlinks
 from integrations.git.tree_policy import LINK, TreeLimits
@@ -188,11 +189,7 @@ class Mirror:
 
     def search(self, revision: str, text: str, under: str, most: int) -> list[str]:
         """Lines with this text in a commit's text files at or below `under`, as 'path:line:text', at most `most`."""
-        sha = self._resolve(revision)
-        options = ("-I", "-n", "-F", "--no-color", "--max-count=20")
-        found = self._repository.query("grep", *options, "-e", text, sha, "--", *([under] if under else []))
-        lines = (found or b"").decode(errors="replace").split("\n")
-        return [line.removeprefix(f"{sha}:") for line in lines[:most] if line]
+        return search_lines(self._repository, self._resolve(revision), text, under)[:most]
 
     def list_root(self, revision: str) -> list[str]:
         """Names of the files and folders at the root of a commit. Raises `NotFound` for an unknown revision."""

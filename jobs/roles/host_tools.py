@@ -16,7 +16,7 @@ from integrations.agent_events import PersonAsked, TicketProposed
 from integrations.ports.agent_runner import ToolResult, ToolSpec, Unanswered
 from jobs.effects.host_tools import list_other_repositories
 from jobs.loop.tools_policy import ToolName
-from jobs.roles.requests import build_request, build_request_tool, fence_answer
+from jobs.roles.requests import build_request, build_request_tool, describe_parameters, fence_answer
 from jobs.roles.submission import STRICT, IsStopped, RequestTool, parse_form
 from jobs.runtime import queues
 from jobs.runtime.requests import KINDS, Requests
@@ -126,7 +126,7 @@ def _build_tool(
         given = parse_form(form, arguments)
         return given if isinstance(given, ToolResult) else take(given.model_dump(mode="json"), call_id)
 
-    return RequestTool(ToolSpec(name, description, form.model_json_schema(), repeats=True), ask)
+    return RequestTool(ToolSpec(name, description, describe_parameters(form), repeats=True), ask)
 
 
 def _ask_person(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:

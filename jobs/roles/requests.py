@@ -37,7 +37,20 @@ def build_request_tool(
         answer = Requests(run.world.redis).ask(request, run.conversation.lease, stopped, kind)
         return fence_answer(run, answer, source)
 
-    return RequestTool(ToolSpec(name, description, form.model_json_schema(), repeats=True), ask)
+    return RequestTool(ToolSpec(name, description, describe_parameters(form), repeats=True), ask)
+
+
+def describe_parameters(form: type[BaseModel]) -> dict[str, Any]:
+    """The form's JSON schema without titles, defaults and bounds: it is part of every prompt, and `parse_form` names
+    each invalid argument."""
+    schema = form.model_json_schema()
+    kept = {name: _shorten_schema(one) for name, one in schema["properties"].items()}
+    return {"type": "object", "properties": kept, "required": schema.get("required", [])}
+
+
+def _shorten_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    short = {key: schema[key] for key in ("type", "description", "enum") if key in schema}
+    return short | ({"items": _shorten_schema(schema["items"])} if "items" in schema else {})
 
 
 def build_request(run: Slice, kind: str, arguments: Mapping[str, Any], call_id: str) -> Request:

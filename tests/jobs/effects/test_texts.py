@@ -17,7 +17,9 @@ from jobs.workflow.decision import ServicePolicy, TeamPolicy
 from jobs.workflow.report import report_of
 
 COMMANDS = [
-    form for form in get_args(get_args(c.Command)[0]) if form not in {c.StartRun, c.StopRun, c.Steer, c.Unsteer}
+    form
+    for form in get_args(get_args(c.Command)[0])
+    if form not in {c.StartRun, c.StopRun, c.Steer, c.Unsteer, c.AnswerRun}
 ]
 NO_TEXTS = {
     "kind", "once", "comment_id", "emoji", "url", "repository", "branch", "base", "base_branch", "sha", "expected",

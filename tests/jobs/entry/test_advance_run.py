@@ -124,7 +124,7 @@ def finished(redis: Redis) -> RunFinished:
     ("caps", "outcome", "words"),
     [
         ({"turns": 3}, "turns", "the run's 3 turns are used up"),
-        ({"run_usd": 0.025}, "budget", "the run's budget of $0.03 is used up"),
+        ({"run_usd": 0.028}, "budget", "the run's budget of $0.03 is used up"),
     ],
 )
 def test_maker_at_a_limit_keeps_its_work(
