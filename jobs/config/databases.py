@@ -19,10 +19,14 @@ _ROLE = match_pattern(
 
 
 def _check_url(value: SecretStr) -> SecretStr:
-    url = urlsplit(value.get_secret_value())
-    is_server = url.scheme in ("postgresql", "postgres") and bool(url.hostname) and bool(url.path.strip("/"))
-    is_file = url.scheme == "sqlite" and not url.netloc and url.path.startswith("/") and len(url.path) > 1
-    if not is_server and not is_file:
+    try:
+        url = urlsplit(value.get_secret_value())
+        is_server = url.scheme in ("postgresql", "postgres") and bool(url.hostname) and bool(url.path.strip("/"))
+        is_file = url.scheme == "sqlite" and not url.netloc and url.path.startswith("/") and len(url.path) > 1
+        is_usable = (is_server and url.port != 0) or is_file
+    except ValueError:  # of a bracket or a port
+        is_usable = False
+    if not is_usable:
         raise ValueError("it is no URL of a database; write postgresql://role:password@host/database or sqlite:///path")
     return value
 

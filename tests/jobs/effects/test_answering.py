@@ -6,14 +6,16 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis import Redis
 
+from integrations import failpoints
 from integrations.errors import Frozen, NotAttempted, Rejected, Unauthorized, Unavailable
+from integrations.failpoints import FailpointError
 from integrations.ports.agent_runner import Unanswered
 from integrations.values import RunId
 from jobs.config.environment import parse_settings
@@ -290,6 +292,24 @@ def test_request_that_kills_its_processes_is_given_up(redis: Redis, worker: Worl
     desk = Desk(worker, lambda request: Answer(text="x"))
     desk.serve(request_of())
     assert not desk.calls and Requests(redis).ask(request_of(), lease, never, READ).is_error
+
+
+@pytest.mark.parametrize(
+    "point", ["ask.lua:done", "answer.lua:before", "answer.lua:done", "enqueue.serve_request:done"]
+)
+def test_request_survives_a_crash_at_each_step(redis: Redis, worker: World, lease: Lease, point: str) -> None:
+    failpoints.arm(f"{point}:1:raise", worker.settings.home)
+    desk = Desk(worker, lambda request: Answer(text=request.id))
+    try:
+        for _ in range(2):
+            with suppress(FailpointError, Unanswered):
+                Requests(redis).ask(request_of(), lease, lambda: True, READ)
+            with suppress(FailpointError):
+                desk.serve(request_of())
+    finally:
+        failpoints.arm("", worker.settings.home)
+    assert Requests(redis).ask(request_of(), lease, never, READ) == Answer(text=request_of().id)
+    assert {request.id for request in desk.calls} == {request_of().id} and len(desk.calls) <= 2
 
 
 def test_request_of_a_newer_release_can_be_read() -> None:

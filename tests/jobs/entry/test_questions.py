@@ -107,6 +107,9 @@ def test_question_without_an_answer_is_repeated_like_any_escalation(board: Board
         board.world.store.deliver(EscalationUnanswered(event_id="late", at=9.0, **about))
         board.drive(BUG)
         assert said(board, BUG)[-1].startswith("**Still needs you:**") and QUESTION in said(board, BUG)[-1]
+        board.write_as("lin_api_eve", BUG, "Up, says a guest")
+        waiting = board.drive(BUG)
+        assert waiting and waiting.stage is Stage.NEEDS_HUMAN, "a guest has no permission to answer"
         say(board, BUG, "Up")
         loop = board.world.store.load(asked.ticket.id)
         assert loop and loop.stage is Stage.MAKING
