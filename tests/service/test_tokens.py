@@ -95,9 +95,11 @@ def test_mcp_process_serves_a_client_until_it_is_terminated(settings: Settings, 
             [sys.executable, "-m", "service", "mcp"], env=environ, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT
         )
     with process:
-        until(lambda: _answers(port))
-        name, status = finish(read())
-        process.send_signal(signal.SIGTERM)
+        try:
+            until(lambda: _answers(port))
+            name, status = finish(read())
+        finally:
+            process.terminate()
         assert process.wait(timeout=20) in (0, -signal.SIGTERM)
 
     assert name == "loopline" and status.structured_content["frozen"] is False
