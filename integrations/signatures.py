@@ -16,6 +16,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DAYS = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\\w*,?"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
+_OF_DAY = r"\d\d[:_-]\d\d(?:[:_-]\d\d)?(?:[.,_]\d+)?"
 _ZONES = "[AP]M|UTC|GMT|CES?T|[ECMP][SD]T"
 _TEMPORARY = "(?:/private)?/(?:tmp|var/tmp|var/folders|dev/shm)"
 _UNITS = r"(?:ns|µs|us|ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?|[kKMGT]?i?B|bytes|%)"
@@ -38,10 +39,11 @@ _VOLATILE = (
     (re.compile(r"(\.[A-Za-z]\w{0,9})[:(]\d+(?:[:,]\d+)?\)?"), r"\1"),
     (re.compile(r"\b(lines?|columns?|col)[ :]\d+", re.IGNORECASE), r"\1"),
     # Times and dates.
-    (re.compile(r"\d{4}[-/]\d\d[-/]\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?)?(?:Z|\s?[+-]\d\d:?\d\d\b)?"), "<time>"),
+    (re.compile(rf"\d{{4}}([-/_])\d\d\1\d\d(?:[T _-]{_OF_DAY})?(?:Z|\s?[+-]\d\d:?\d\d\b)?"), "<time>"),
     (re.compile(rf"\b(?:{_DAYS} )?(?:\d{{1,2}}[ /-])?(?:{_MONTHS})\w*[ /-]\d{{1,4}}(?:,? \d{{4}})?(?=\W|$)"), "<time>"),
     (re.compile(rf"\b{_CLOCK}(?:\s?(?:{_ZONES})\b)*(?: \d{{4}}\b)?(?=[\s\]),;}}]|$)"), "<time>"),
-    # Ids: UUIDs, addresses, hashes, long random words.
+    # Ids: UUIDs, addresses, names of runners, hashes, long random words.
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b(?:fv-az|ip-\d|runner-)[\w-]+"), "<host>"),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<id>"),
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<id>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,}\b"), "<id>"),
@@ -61,7 +63,12 @@ _FAILURE = re.compile(
     re.IGNORECASE,
 )
 _FRAME = re.compile(r"^\s*(?:File \"|at \S+ ?\(|at (?:async )?[\w.$<>]+ ?\(|in <module>|\d+: +0x)")
-_GENERIC = re.compile(r"process completed with exit code|^(?:npm|yarn|pnpm) err|operation was canceled", re.IGNORECASE)
+_GENERIC = re.compile(
+    r"completed with exit code [12]\b|complete log of this run|ELIFECYCLE|npm err(?:or|!) (?:errno|code \d|exit status)"
+    r"|operation was canceled",
+    re.IGNORECASE,
+)
+"""Lines that end the log of each failure."""
 _COUNT = re.compile(rf"\b\d+ (?:\w+ )?(?:{_COUNTED})\b", re.IGNORECASE)
 _SUMMARY = re.compile(rf"\b(?:{_COUNTED}|found|ran|in|of|and|with|time|ok|result|finished|n|no)\b", re.IGNORECASE)
 

@@ -17,15 +17,15 @@ TITLE, SUMMARY, DETAIL = 200, 400, 8_000
 """Bounds of an item's texts in characters."""
 FILTERS: Mapping[str, Mapping[str, str]] = {
     "checks": {"workflow": "", "job": ""},
-    "flaky": {"workflow": "", "runs": "number"},
+    "flaky": {"workflow": "", "runs": "1-100"},
     "issues": {"labels": "", "author": "", "assignee": "", "changed": "since|any"},
-    "pull_requests": {"labels": "", "author": "", "idle_days": "number", "draft": "yes|no"},
+    "pull_requests": {"labels": "", "author": "", "idle_days": "1-1000", "draft": "yes|no"},
     "commits": {"author": "", "path": ""},
     "releases": {},
     "tickets": {"team": "", "columns": "", "labels": "", "project": "", "changed": "since|any"},
     "advisories": {"severity": "", "ecosystem": "", "scope": "runtime|development"},
 }
-"""The keys of a source's filter, with the form of their values: any text, 'number', or the allowed ones."""
+"""The keys of a source's filter, with the form of their values: any text, a range of numbers, or the allowed ones."""
 _URGENT = re.compile(r"\b(urgent|critical|security|blocker|outage|p0|sev[-:]?[01])\b", re.IGNORECASE)
 _HIGH = re.compile(r"\b(bug|regression|high|p1|sev[-:]?2)\b", re.IGNORECASE)
 
@@ -59,10 +59,12 @@ class SourceQuery:
 
 @dataclass(frozen=True)
 class SourceReading:
-    """The items of a source, and sentences about what could not be read."""
+    """The items of a source; `problems` are sentences about parts that could not be read, `notes` those about bounds,
+    both without a full stop."""
 
     items: tuple[SourceItem, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_filter_problem(kind: str, given: Mapping[str, str]) -> str:
@@ -74,8 +76,9 @@ def find_filter_problem(kind: str, given: Mapping[str, str]) -> str:
         if key not in known:
             return f"the source {kind} has no filter {key!r}: {f'it has {_list(known)}' if known else 'it has none'}"
         allowed = known[key]
-        if allowed == "number" and not (text.isdecimal() and 0 < int(text) <= 1000):
-            return f"the filter {key} of the source {kind} is {text!r}: set a number from 1 to 1000"
+        first, _, last = allowed.partition("-")
+        if last and not (text.isdecimal() and int(first) <= int(text) <= int(last)):
+            return f"the filter {key} of the source {kind} is {text!r}: set a number from {first} to {last}"
         if "|" in allowed and text not in allowed.split("|"):
             return f"the filter {key} of the source {kind} is {text!r}: set {_list(allowed.split('|'), ' or ')}"
     return ""

@@ -29,6 +29,7 @@ from jobs.config.places import (
     PROXIES,
     find_address_problems,
     find_authority_problems,
+    find_automation_problems,
     find_equal_addresses,
     find_home_problems,
     find_host_problems,
@@ -117,6 +118,8 @@ def _find_unusable(role: Role, settings: Settings) -> Iterator[str]:
         yield from find_sandbox_problems(settings)
         yield from find_image_problems(settings)
         yield from find_signing_problems(settings)
+    if role in ("worker", "up"):
+        yield from find_automation_problems(settings)
     for name, path in settings.secret_files().items():
         if problem := find_secret_file_problem(path):
             yield f"{name} is the path of a file that {problem}."

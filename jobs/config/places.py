@@ -125,6 +125,13 @@ def find_image_problems(settings: Settings) -> Iterator[str]:
             yield f"LOOPLINE_IMAGES, image {name!r}, is a path that {problem}."
 
 
+def find_automation_problems(settings: Settings) -> Iterator[str]:
+    """Yield one sentence when LOOPLINE_AUTOMATIONS is no folder that can be read."""
+    folder = settings.automations
+    if folder and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+        yield "LOOPLINE_AUTOMATIONS is a path that is no readable folder; create it, or correct the path."
+
+
 def find_signing_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence when LOOPLINE_SIGNING_KEY_FILE cannot sign, or a sandbox could read it."""
     file = settings.signing_key_file

@@ -155,6 +155,10 @@ def _find_problem(read: Automation, now: float) -> str:
             return f"sources.{number}.filter: {problem}"
         if source.kind == "tool" and not source.name:
             return f"sources.{number}.name: it is missing; name the tool"
+    if read.start.policy == "auto" and not read.start.severities:
+        return "start.severities: the policy auto needs them; write those that start at once"
+    if read.into.column == "agent":
+        return "into: the agent column starts work; name another column, and use start to begin work"
     if not read.sources and not read.skill and not read.prompt:
         return "sources: there is nothing to do; add sources, a skill or a prompt"
     return ""

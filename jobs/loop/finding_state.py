@@ -19,6 +19,8 @@ class FindingLink:
     repository: str
     fingerprint: str
     automation: str = ""
+    column: str = ""
+    """That it was filed in."""
     status: FindingStatus = "open"
     ignored: bool = False
     asks: bool = False

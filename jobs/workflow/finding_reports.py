@@ -30,7 +30,7 @@ def report_finding(before: Loop, decision: Decision, event: Event, policy: Servi
     link = loop.finding or before.finding
     if link is None:
         return decision
-    status = read_present_status(loop.ticket, replace(loop, finding=link), link.status, policy)
+    status = read_present_status(loop.ticket, replace(loop, finding=link), link.status, policy, link.column)
     status = "rejected" if isinstance(event, TicketRemoved) else status
     link = replace(link, status=status, ignored=link.ignored and status == "rejected")
     kept = replace(loop, finding=link)
@@ -76,13 +76,14 @@ def starts_itself(loop: Loop, event: TicketMoved) -> bool:
 
 
 def read_present_status(
-    ticket: Ticket, loop: Loop | None, before: FindingStatus, policy: ServicePolicy
+    ticket: Ticket, loop: Loop | None, before: FindingStatus, policy: ServicePolicy, filed_in: str = ""
 ) -> FindingStatus:
     """The status of a finding by its ticket, whose loop is None after a loss of Redis. `/ignore` does not move the
-    ticket, so a rejected one stays rejected there."""
+    ticket, so a rejected one stays rejected there, in the column `filed_in`."""
     if loop and loop.stage is Stage.DONE and loop.merged:
         return "done"
-    status = read_status(ticket, policy.role_of(ticket), was_handed_over=loop is not None and loop.generation > 0)
+    began = loop is not None and loop.generation > 0
+    status = read_status(ticket, policy.role_of(ticket), filed_in, was_handed_over=began)
     is_ignored = loop.finding.ignored if loop and loop.finding else before == "rejected"
     return "rejected" if is_ignored and status == "open" else status
 

@@ -20,6 +20,8 @@ PYTEST = """\
 {at} E   FileNotFoundError: [Errno 2] No such file: '/tmp/pytest-of-runner/pytest-{number}/out/cart.json'
 {at} E   ConnectionError: request {uuid} to localhost:5432 refused (pid {number}) after {seconds}s
 {at} FAILED tests/test_cart.py::test_total - AssertionError: assert 3 == 4
+{at} npm ERR! A complete log of this run can be found in: /root/.npm/_logs/{day}T06_45_48_{number}Z-debug-0.log
+{at} Error: connect ECONNREFUSED 10.1.{worker}.{share}:5432 on fv-az{number}-12, see {day}_06-4{worker}-11.xml
 {at} ===== 1 failed, {count} passed in {seconds}s =====
 {at} ##[error]Process completed with exit code 1."""
 OTHERS = {
@@ -27,6 +29,7 @@ OTHERS = {
     "another assertion": PYTEST.replace("assert 3 == 4", "assert 3 == 5"),
     "another exception": PYTEST.replace("AssertionError", "TypeError"),
     "another port": PYTEST.replace("5432", "6379"),
+    "another exit code": PYTEST.replace("exit code 1.", "exit code 137."),
     "another file": PYTEST.replace("cart.json", "tax.json"),
     "a further test": PYTEST + "\n{at} FAILED tests/test_tax.py::test_rate - ZeroDivisionError: division by zero",
 }
@@ -38,6 +41,7 @@ def write_log(template: str, seed: int) -> str:
     morning = f"2026-11-{chance.randint(10, 28)}T0{chance.randint(1, 9)}:{chance.randint(10, 59)}:00.{seed % 1000:03}Z"
     facts = {
         "at": chance.choice([morning, morning[:19].replace("T", " "), f"[{morning}]", morning[11:19]]),
+        "day": morning[:10],
         "count": chance.randint(2, 900),
         "worker": chance.randint(0, 9),
         "share": chance.randint(1, 99),

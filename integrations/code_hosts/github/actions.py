@@ -66,6 +66,20 @@ class Checks:
             raise refused
         return tuple(found)
 
+    def fetch_checks_of_services(self, repository: str, ref: str) -> tuple[HostCheck, ...]:
+        """The newest checks of a branch or commit that are no jobs of Actions, of each name one: check runs and
+        statuses of other services. Raises `Forbidden` when neither can be read."""
+        commit, found, refused = build_path("repos", repository, "commits", ref), list[HostCheck](), list[Forbidden]()
+        for read in (self._fetch_check_runs, self._fetch_statuses):
+            try:
+                found += read(repository, commit)
+            except Forbidden as error:
+                refused.append(error)
+        if len(refused) == 2:
+            raise refused[0]
+        newest = {one.name: one for one in reversed(found)}
+        return tuple(one for one in newest.values() if one.kind != "job")
+
     def _fetch_check_runs(self, repository: str, commit: str) -> list[HostCheck]:
         grant = Grant(repository, _CHECKS)
         runs = self._api.paginate(payloads.CheckRun, grant, f"{commit}/check-runs", key="check_runs", filter="all")

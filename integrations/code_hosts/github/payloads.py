@@ -250,6 +250,7 @@ class WorkflowRun(Payload):
     pull_requests: PullRequestsOfCheck = ()
     updated_at: AwareDatetime | None = None
     event: Text = ""
+    workflow_id: int = 0
     run_number: int = 0
     run_attempt: int = 1
     created_at: AwareDatetime | None = None

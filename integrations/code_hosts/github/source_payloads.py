@@ -39,6 +39,7 @@ class Issue(Authored):
     """An issue; GitHub lists pull requests as issues too, with `pull_request`."""
 
     comments: int = 0
+    assignees: tuple[User, ...] = ()
     pull_request: dict[str, object] | None = None
 
 

@@ -22,7 +22,7 @@ from integrations.signatures import build_key, normalize_line, sign_facts
 from integrations.texts import cut
 
 _Record = TypeVar("_Record")
-MOST_LISTED = 300
+MOST_LISTED = 600
 """Records of a list that are read, of which a filter can leave few."""
 _ISSUES = (("issues", "read"),)
 _PULLS = (("pull_requests", "read"),)
@@ -53,19 +53,28 @@ class Sources:
         reading = self._readers[query.kind](query)
         if len(reading.items) <= query.limit:
             return reading
-        note = f"{query.kind} has more than {query.limit} items: the others were not read"
-        return SourceReading(reading.items[: query.limit], (*reading.problems, note))
+        note = f"there are more than {query.limit} items: the others were not read"
+        return SourceReading(reading.items[: query.limit], reading.problems, (*reading.notes, note))
 
     def _read_issues(self, query: SourceQuery) -> SourceReading:
         """Open issues, the last changed ones first; those that changed since the last reading unless changed: any."""
         given = {"state": "open", "sort": "updated"}
-        names = {"labels": "labels", "author": "creator", "assignee": "assignee"}
-        given |= {ours: query.filter[key] for key, ours in names.items() if query.filter.get(key)}
+        for key, name in (("labels", "labels"), ("author", "creator"), ("assignee", "assignee")):
+            if len(query.names(key)) == 1:  # GitHub wants all of several labels, and one account
+                given[name] = query.filter[key].strip()
         if query.since and query.filter.get("changed") != "any":
             given["since"] = datetime.fromtimestamp(query.since, UTC).isoformat(timespec="seconds")[:19] + "Z"
         where = build_path("repos", query.repository, "issues")
         listed = self._api.paginate(Issue, Grant(query.repository, _ISSUES), where, **given)
-        found = (one for one in islice(listed, MOST_LISTED) if one.pull_request is None)
+        any_assignee = query.filter.get("assignee", "").strip() in ("*", "none")  # GitHub's own values
+        found = (
+            one
+            for one in islice(listed, MOST_LISTED)
+            if one.pull_request is None
+            and query.matches("labels", *one.label_names)
+            and query.matches("author", one.author)
+            and (any_assignee or query.matches("assignee", *(user.login for user in one.assignees)))
+        )
         return _collect(found, query, lambda one: _to_issue(one, query))
 
     def _read_pull_requests(self, query: SourceQuery) -> SourceReading:

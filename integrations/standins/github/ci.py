@@ -215,9 +215,9 @@ def emit_suite(view: View, repository: Repository, suite: CheckSuite) -> None:
 
 def _workflow_parts(view: View, repository: Repository, run: WorkflowRun) -> dict[str, Any]:
     shape = shapes.workflow_run(view, repository, run, jobs_of(view.hub, run))
-    url = f"{view.repository_url(repository.name)}/actions/workflows/1"
+    url = f"{view.repository_url(repository.name)}/actions/workflows/{shape['workflow_id']}"
     workflow = {
-        "id": 1,
+        "id": shape["workflow_id"],
         "node_id": "W_1",
         "name": run.name,
         "path": shape["path"],

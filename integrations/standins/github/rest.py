@@ -26,7 +26,7 @@ NO_USER_AGENT = "Request forbidden by administrative rules. Please make sure you
 # The parts of a path that are numbers, and those that may contain slashes.
 NUMBERS = (
     *("pull_number", "issue_number", "review_id", "hook_id", "delivery_id", "installation_id"),
-    *("check_run_id", "check_suite_id", "run_id", "job_id"),
+    *("check_run_id", "check_suite_id", "run_id", "job_id", "workflow_id"),
 )
 PATHS = ("ref", "path", "branch")
 

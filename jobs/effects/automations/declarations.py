@@ -36,8 +36,10 @@ def read_declarations(command: ReadDeclarations, ctx: AutomationContext) -> Sequ
     where, now = f"{command.repository} at {found.default_branch}", world.now()
     files, unread = _read_folder_at(mirror, sha)
     policy, entries = _read_workflow(mirror, sha, where, ctx, now)
-    operator = read_files(list_operator_files(world.settings), where, now)
-    declared = merge((Declared(problems=unread), read_files(files, where, now), entries, operator), where)
+    texts, unreadable = list_operator_files(world.settings)
+    operator = read_files(texts, where, now)
+    unusable = Declared(problems=(*unread, *unreadable))
+    declared = merge((unusable, read_files(files, where, now), entries, operator), where)
     event = AutomationsDeclared(
         **ctx.build_event_fields(),
         repository=command.repository,
@@ -80,11 +82,22 @@ def _read_workflow(
     return found.policy, read_entries(found.policy.loop.automations, where, now)
 
 
-def list_operator_files(settings: Settings) -> dict[str, str]:
-    """The operator's declarations by their absolute path; a file that cannot be read as text counts as empty."""
+def list_operator_files(settings: Settings) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The operator's declarations by their absolute path, and one sentence about each file that cannot be read."""
+    texts: dict[str, str] = {}
+    unread = []
     folder = find_operator_folder(settings)
-    files = sorted(folder.glob("*.md")) if folder.is_dir() else []
-    return {str(path.resolve()): path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file()}
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".md") if folder.exists() else []
+    except OSError as error:
+        return {}, (f"{folder} cannot be read ({error.strerror}); correct LOOPLINE_AUTOMATIONS.",)
+    for path in paths:
+        try:
+            texts[str(path.absolute())] = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            unread.append(f"{path} cannot be read ({reason}); correct or remove it.")
+    return texts, tuple(unread)
 
 
 def find_operator_folder(settings: Settings) -> Path:
@@ -94,5 +107,5 @@ def find_operator_folder(settings: Settings) -> Path:
 
 def digest_operator_files(settings: Settings) -> str:
     """A digest of the operator's declarations, by which a change of them is found; empty without any."""
-    files = list_operator_files(settings)
-    return sha256(repr(sorted(files.items())).encode()).hexdigest()[:12] if files else ""
+    texts, unread = list_operator_files(settings)
+    return sha256(repr((sorted(texts.items()), unread)).encode()).hexdigest()[:12] if texts or unread else ""

@@ -66,7 +66,15 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
     )
     if created.creator and not created.creator.is_us:
         raise Rejected(f"{created.identifier} has the id of a ticket of Loopline and was created by another account")
-    watch_finding(created, command.repository, finding.fingerprint, automation.name, world, asks=asks, starts=starts)
+    link = FindingLink(
+        repository=command.repository,
+        fingerprint=finding.fingerprint,
+        automation=automation.name,
+        column=created.column,
+        asks=asks,
+        starts=starts,
+    )
+    watch_finding(created, link, world)
     _attach(created.to_reference(), command.repository, finding.fingerprint, automation.name, 1, world.now(), ctx)
     if asks:
         question = sanitize_text(messages.start_question(automation.name), created, world)
@@ -116,18 +124,8 @@ def report_finding(command: ReportFinding, ctx: Context) -> None:
     queues.wake_ticket(ctx.world.redis, event.ticket_id)
 
 
-def watch_finding(
-    ticket: Ticket,
-    repository: str,
-    fingerprint: str,
-    automation: str,
-    world: World,
-    *,
-    asks: bool = False,
-    starts: bool = False,
-) -> None:
+def watch_finding(ticket: Ticket, link: FindingLink, world: World) -> None:
     """Store the ticket's loop, which is not handed over, so that comments and moves are decided. Idempotent."""
-    link = FindingLink(repository=repository, fingerprint=fingerprint, automation=automation, asks=asks, starts=starts)
     world.store.restore(Loop(ticket=ticket, finding=link), f"finding:{ticket.id}", (), ())
 
 

@@ -21,6 +21,7 @@ from jobs.loop.automation_commands import WriteMemory
 from jobs.loop.automation_memory import Metadata, memory_of, restore_state
 from jobs.loop.automation_state import AutomationState
 from jobs.loop.derived_ids import memory_ticket_id
+from jobs.loop.finding_state import FindingLink
 from jobs.messages import automations as messages
 from jobs.messages.text import state_message
 
@@ -117,5 +118,11 @@ def _watch_open_findings(state: AutomationState, world: World) -> None:
     with suppress(Rejected):
         for ticket in world.tracker.fetch_many(list(known)):
             one = known.get(ticket.id)
-            if one and not ticket.trashed:
-                watch_finding(ticket, state.repository, one.fingerprint, one.automation, world)
+            if one and one.ticket and not ticket.trashed:
+                link = FindingLink(
+                    repository=state.repository,
+                    fingerprint=one.fingerprint,
+                    automation=one.automation,
+                    column=one.ticket.column,
+                )
+                watch_finding(ticket, link, world)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import structlog
 
 from integrations.automation_events import FindingDecided, SourcesRead
-from integrations.errors import IntegrationError, NotAttempted, Unauthorized, Unavailable
+from integrations.errors import IntegrationError, NotAttempted, Rejected, Unauthorized, Unavailable
 from integrations.findings import SourceItem
 from integrations.git.history import ListedCommit
 from integrations.git.mirror import Mirror
@@ -28,6 +28,7 @@ from integrations.ports.source_items import (
     rate_labels,
 )
 from integrations.ports.tracker import TicketSearch
+from integrations.request_budget import Priority, use_priority
 from integrations.signatures import build_key, sign_facts
 from integrations.texts import cut
 from integrations.values import CommitSha, Ticket, TicketRef
@@ -52,10 +53,11 @@ def read_sources(command: ReadSources, ctx: AutomationContext) -> Sequence[Findi
     base branch, `Unauthorized` for credentials that are refused, `NotAttempted` while no request is sent."""
     mirror, sha = _fetch_base(command, ctx)
     reading = _Reading(command, ctx, mirror, sha)
-    for source in command.automation.sources:
-        if source.kind not in READ_BY_TRIAGE:
-            reading.add(source)
-    decided = list(reading.list_decisions())
+    with use_priority(Priority.BACKGROUND):
+        for source in command.automation.sources:
+            if source.kind not in READ_BY_TRIAGE:
+                reading.add(source)
+        decided = list(reading.list_decisions())
     secrets = OwnSecrets(ctx.world.settings.secret_values())
     items = [_withhold_secrets(item, secrets) for item in reading.items]
     if over := SourceItems(ctx.world.redis).keep(command.run, items):
@@ -111,7 +113,10 @@ class _Reading:
         with self._noting_problems(f"The source {name} was not read"):
             reading = self._find_reader(source.kind)(query)
             self.items += reading.items
-            self.problems += [f"The source {name} was read in part: {one.rstrip('.')}." for one in reading.problems]
+            notes = reading.notes if reading.items else ()
+            self.problems += [
+                f"The source {name} was read in part: {one.rstrip('.')}." for one in (*reading.problems, *notes)
+            ]
 
     def list_decisions(self) -> Iterator[FindingDecided]:
         """An event for each known finding whose ticket shows another status."""
@@ -124,7 +129,8 @@ class _Reading:
             finding = known.get(ticket.id)
             if finding is None:
                 continue
-            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy)
+            filed_in = finding.ticket.column if finding.ticket else ""
+            status = read_present_status(ticket, store.load(ticket.id), finding.status, policy, filed_in)
             if status != finding.status:
                 reason = f"Its ticket was moved to {ticket.column}." if status == "rejected" else ""
                 fields = self.ctx.build_event_fields(f"decided/{ticket.id}/{status}")
@@ -159,15 +165,19 @@ class _Reading:
             diff = self.mirror.diff(one.parent, one.sha, DIFF_BYTES) if number < MOST_DIFFS and one.parent else ""
             items.append(_to_commit(one, page, diff))
         note = (f"there are more than {query.limit} commits",) if len(chosen) > query.limit else ()
-        return SourceReading(tuple(items), note)
+        return SourceReading(tuple(items), notes=note)
 
     def _read_tickets(self, query: SourceQuery) -> SourceReading:
         """Tickets of the team, open ones unless the filter names columns; not those of findings and the memory."""
         given, own = query.filter, {one.ticket.id for one in self.ctx.state.findings if one.ticket}
         own |= {self.ctx.state.memory_ticket.id} if self.ctx.state.memory_ticket else set()
         columns = tuple(name.strip() for name in given.get("columns", "").split(",") if name.strip())
+        policy = self.ctx.world.policy
+        team = given.get("team") or policy.team_of_repository(query.repository)
+        if team not in policy.teams:
+            raise Rejected(f"the team {team!r} is not in LOOPLINE_TEAMS, which has {', '.join(policy.teams)}")
         search = TicketSearch(
-            team=given.get("team") or self.ctx.world.policy.team_of_repository(query.repository),
+            team=team,
             columns=columns,
             labels=query.names("labels"),
             project=given.get("project", ""),
@@ -176,7 +186,7 @@ class _Reading:
         found = self.ctx.world.tracker.find_tickets(search, 2 * query.limit + len(own))
         wanted = [one for one in found if one.id not in own and (columns or one.column_type not in _CLOSED)]
         note = (f"there are more than {query.limit} tickets",) if len(wanted) > query.limit else ()
-        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), note)
+        return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), notes=note)
 
 
 def _to_commit(one: ListedCommit, page: str, diff: str) -> SourceItem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.automation_events import AutomationsDeclared
+from integrations.values import NO_COMMIT
 from jobs.loop.automation import AUTOMATION
 from jobs.loop.automation_commands import ReadDeclarations
 from jobs.loop.automation_state import AutomationState
@@ -13,9 +14,10 @@ from jobs.workflow.automations.decision import AutomationDecision
 
 
 def on_declarations_outdated(state: AutomationState) -> AutomationDecision:
-    """Read the declarations of a repository that a team works in; without a team none of them is used any more."""
+    """Read the declarations of a repository that a team works in; without a team none of them is used any more, until
+    it is served again."""
     if not state.team:
-        return AutomationDecision(replace(state, automations=(), next_slots={}, requested={}))
+        return AutomationDecision(replace(state, base_sha=NO_COMMIT, automations=(), problems=(), requested={}))
     return AutomationDecision(state, (ReadDeclarations(repository=state.repository),))
 
 

@@ -31,7 +31,8 @@ _PASSING = frozenset({"commit"})
 _WORD = re.compile(r"[a-z_]{3,}")
 _COMMON = frozenset({"the", "and", "for", "with", "from", "that", "this", "not", "are", "has", "fails", "failing"})
 _ALIKE, _ALIKE_IN_PLACE = 0.5, 0.2
-"""Shares of common title terms from which findings resemble each other; the second for those about the same path."""
+"""Shares of common terms, of both titles or of the other title in the new text, from which findings resemble each
+other; the second for those about the same path."""
 
 
 @value
@@ -180,14 +181,18 @@ def build_known(filing: Filing, automation: str, at: float) -> KnownFinding:
     )
 
 
-def read_status(ticket: Ticket, role: ColumnRole | None, *, was_handed_over: bool = False) -> FindingStatus:
-    """The status of a finding by its ticket on the board, whose column has this role."""
+def read_status(
+    ticket: Ticket, role: ColumnRole | None, filed_in: str = "", *, was_handed_over: bool = False
+) -> FindingStatus:
+    """The status of a finding by its ticket on the board, whose column has this role. It was filed in the column
+    `filed_in`, empty if that is not known: a person who moves it to another one accepts it, also for later."""
     if ticket.cancelled or ticket.duplicate or ticket.trashed:
         return "rejected"
     if role == "done" or ticket.column_type == "completed":
         return "done"
     is_at_work = role in {"agent", "working", "review"} or ticket.column_type == "started"
-    return "accepted" if is_at_work or was_handed_over else "open"
+    has_left = bool(filed_in) and ticket.column != filed_in and role != "triage"
+    return "accepted" if is_at_work or has_left or was_handed_over else "open"
 
 
 def must_ask(finding: ProposedFinding, rule: StartRule) -> bool:
@@ -324,12 +329,14 @@ def _resemblance(one: ProposedFinding, other: KnownFinding | ProposedFinding) ->
     shares_paths = bool(set(one.paths) & set(other.paths))
     mine, theirs = _terms(one.title), _terms(other.title)
     alike = len(mine & theirs) / len(mine | theirs) if mine | theirs else 0.0
-    resembles = shares_items or alike >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
-    return shares_items + shares_paths + alike if resembles else 0.0
+    described = len(_terms(one.title, one.body, *one.paths) & theirs) / len(theirs) if theirs else 0.0
+    likeness = max(alike, described)
+    resembles = shares_items or likeness >= (_ALIKE_IN_PLACE if shares_paths else _ALIKE)
+    return shares_items + shares_paths + likeness if resembles else 0.0
 
 
-def _terms(title: str) -> set[str]:
-    return set(_WORD.findall(title.lower())) - _COMMON
+def _terms(*texts: str) -> set[str]:
+    return set(_WORD.findall(" ".join(texts).lower())) - _COMMON
 
 
 def _kind_of(key: str) -> str:

@@ -98,6 +98,19 @@ def test_source_checks_on_ten_mornings_have_one_key_and_one_signature(live: Live
     assert (other.key, other.signature) not in seen and other.key in {key for key, _ in seen}
 
 
+def test_source_checks_has_the_failed_job_of_a_run_in_progress(live: LiveGitHub, github: GitHub) -> None:
+    slow = {"name": "e2e", "conclusions": ["pending"]}
+    script(live, BUILD, slow)
+    assert only(read(github, "checks")).key == "check:CI/build/Run tests"
+
+
+def test_source_checks_stay_red_until_a_run_has_passed(live: LiveGitHub, github: GitHub) -> None:
+    script(live, BUILD)
+    script(live, {**BUILD, "conclusions": ["pending"]}, apply="")
+    push(github, PLACE, "main", step="x = 1\n")
+    assert "red since this run" in only(read(github, "checks")).summary
+
+
 def test_source_checks_names_since_when_a_job_is_red(live: LiveGitHub, github: GitHub) -> None:
     script(live, {**BUILD, "conclusions": ["success"]})
     script(live, BUILD, apply="")
@@ -141,6 +154,66 @@ def test_source_check_whose_log_is_gone_keeps_its_key(live: LiveGitHub, github: 
     assert "could not read the log" in after.detail
 
 
+def test_source_checks_without_access_to_check_runs_reads_jobs_and_statuses(live: LiveGitHub) -> None:
+    """As with a fine-grained personal token, which cannot have that permission."""
+    scan = {"name": "scan", "kind": "check_run", "conclusions": ["failure"]}
+    script(live, BUILD, scan, {"name": "deploy", "kind": "status", "conclusions": ["failure"]})
+    live.revoke("checks")
+    app = live.as_app()
+
+    reading = read(app, "checks")
+
+    assert {one.key for one in reading.items} == {"check:CI/build/Run tests", "check:deploy"}
+    assert reading.problems == ()
+    build = next(one for one in reading.items if "build" in one.key)
+    assert build.signature and "grant the permission checks: read" in build.detail
+    app.close()
+
+
+def test_source_checks_of_a_workflow_that_no_longer_runs_end(live: LiveGitHub, github: GitHub) -> None:
+    script(live, BUILD)
+    assert len(read(github, "checks", later=10 * DAY).items) == 1
+    assert read(github, "checks", later=20 * DAY) == SourceReading()
+
+
+def test_source_checks_finds_a_red_workflow_behind_many_green_runs(server: Answering, github_on: GitHub) -> None:
+    place = "/repos/octo/calc-0"
+    known = {"head_sha": "a" * 40, "head_branch": "main", "created_at": "2026-11-27T00:00:00Z"}
+    green = [{"id": n, "name": "CI", "workflow_id": 1, "conclusion": "success", **known} for n in range(200, 100, -1)]
+    red = [
+        {"id": n, "name": name, "workflow_id": n, "conclusion": "failure", **known}
+        for n, name in ((7, "Nightly"), (8, "Old"))
+    ]
+    passed = {**red[1], "id": 9, "conclusion": "success"}
+    server.on(f"GET {place}/actions/runs", Answer(body={"workflow_runs": green}), Answer(body={"workflow_runs": red}))
+    server.on(f"GET {place}/actions/workflows/7/runs", Answer(body={"workflow_runs": red[:1]}))
+    server.on(f"GET {place}/actions/workflows/8/runs", Answer(body={"workflow_runs": [passed, red[1]]}))
+    server.on(
+        f"GET {place}/actions/runs/7/jobs",
+        Answer(body={"jobs": [{"id": 5, "run_id": 7, "name": "all", "conclusion": "failure"}]}),
+    )
+    for kind, body in (("check-runs", {"check_runs": []}), ("statuses", [])):
+        server.on(f"GET {place}/commits/main/{kind}", Answer(body=body))
+
+    item = only(github_on.read_source(SourceQuery("checks", PLACE, "main", 0.0, 1_795_737_600.0)))
+
+    assert item.key == "check:Nightly/all"
+
+
+def test_source_checks_has_a_workflow_that_does_not_start(server: Answering, github_on: GitHub) -> None:
+    place = "/repos/octo/calc-0"
+    run = {"id": 7, "name": "CI", "head_sha": "a" * 40, "conclusion": "startup_failure", "html_url": "https://h/7"}
+    server.on(f"GET {place}/actions/runs", Answer(body={"workflow_runs": [run]}))
+    server.on(f"GET {place}/actions/runs/7/jobs", Answer(body={"jobs": []}))
+    for kind, body in (("check-runs", {"check_runs": []}), ("statuses", [])):
+        server.on(f"GET {place}/commits/main/{kind}", Answer(body=body))
+
+    item = only(read(github_on, "checks"))
+
+    assert (item.key, item.url, item.severity) == ("check:CI", "https://h/7", "high")
+    assert "its file in .github/workflows is invalid" in item.summary
+
+
 # --- flaky ----------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +240,19 @@ def test_source_flaky_has_jobs_that_fail_again_and_again_on_the_base_branch(live
     assert read(github, "flaky", runs="2") == SourceReading()
 
 
+def test_source_flaky_leaves_out_a_pull_request_whose_merge_fails(server: Answering, github_on: GitHub) -> None:
+    """Its branch alone passes on the same commit."""
+    known = {"name": "CI", "workflow_id": 1, "head_sha": "a" * 40, "head_branch": "fix"}
+    runs = [
+        {"id": 2, "event": "pull_request", "conclusion": "failure", **known},
+        {"id": 1, "event": "push", "conclusion": "success", **known},
+    ]
+    job = {"id": 5, "run_id": 2, "name": "test", "conclusion": "failure"}
+    server.on("GET /repos/octo/calc-0/actions/runs", Answer(body={"workflow_runs": runs}))
+    server.on("GET /repos/octo/calc-0/actions/runs/2/jobs", Answer(body={"jobs": [job]}))
+    assert read(github_on, "flaky") == SourceReading()
+
+
 def test_source_flaky_bounds_its_requests(server: Answering, github_on: GitHub) -> None:
     runs = [{"id": n, "name": "CI", "head_sha": "a" * 40, "conclusion": "failure"} for n in range(1, 101)]
     server.on("GET /repos/octo/calc-0/actions/runs", Answer(body={"workflow_runs": runs}))
@@ -176,7 +262,7 @@ def test_source_flaky_bounds_its_requests(server: Answering, github_on: GitHub) 
     reading = read(github_on, "flaky", runs="100")
 
     assert len(server.asked) == 1 + workflow_sources.MOST_JOB_LISTS
-    assert reading.problems == ("70 older runs with failures were not read",)
+    assert reading.notes == ("70 older runs with failures were not read",)
 
 
 @pytest.fixture
@@ -202,6 +288,8 @@ def test_source_issues_has_open_issues_that_changed_since(live: LiveGitHub, gith
     assert [one.key for one in read(github, "issues", since=time.time() - DAY).items] == ["issue:2"]
     assert len(read(github, "issues", since=time.time() - DAY, changed="any").items) == 2
     assert [one.key for one in read(github, "issues", labels="bug").items] == ["issue:1"]
+    assert [one.key for one in read(github, "issues", labels="UI, security").items] == ["issue:2", "issue:1"]
+    assert read(github, "issues", author="ada, eve") == SourceReading()
 
 
 def test_source_items_over_the_limit_are_named(live: LiveGitHub, github: GitHub) -> None:
@@ -210,7 +298,7 @@ def test_source_items_over_the_limit_are_named(live: LiveGitHub, github: GitHub)
     reading = read(github, "issues", limit=3)
 
     assert len(reading.items) == 3
-    assert reading.problems == ("issues has more than 3 items: the others were not read",)
+    assert reading.notes == ("there are more than 3 items: the others were not read",)
 
 
 def test_source_pull_requests_has_those_that_are_idle(live: LiveGitHub, github: GitHub) -> None:

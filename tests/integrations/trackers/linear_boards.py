@@ -29,6 +29,7 @@ OUR_KEY, ADA_KEY = "lin_api_loopline", "lin_api_ada"
 COLUMNS = {"Backlog": "backlog", "Agent": "unstarted", "Working": "started", "Review": "started", "Done": "completed"}
 STATES = [{"name": name, "type": kind} for name, kind in COLUMNS.items()]
 SEED: Mapping[str, Any] = {
+    "projects": [{"name": "Totals"}],
     "users": [
         {"name": "Loopline", "email": "loopline@example.com", "token": OUR_KEY},
         {"name": "Ada", "email": "ada@example.com", "token": ADA_KEY},

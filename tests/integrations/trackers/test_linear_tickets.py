@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
+from integrations.errors import Rejected
+from integrations.ports.tracker import TicketSearch
 from integrations.standins.linear.seed import stable_id
 from integrations.trackers.linear.responses import MAX_EDITS, REMARK_CHARACTERS
 from integrations.trackers.linear.tracker import Linear
@@ -114,6 +117,21 @@ def test_ticket_has_priority_due_date_people_and_links(place: tuple[Person, Line
     assert ticket.column_id == stable_id("WorkflowState", "ENG", "Backlog")
     [listed] = linear.in_columns("ENG", ["Backlog"])
     assert (listed.priority, listed.due_date, listed.links) == (1, "2026-12-01", ())
+
+
+def test_tickets_are_found_by_project_and_change(place: tuple[Person, Linear]) -> None:
+    ada, linear = place
+    first = ada.create("One", projectId=stable_id("Project", "Totals"))
+    ada.create("Two")
+
+    def find(**given: Any) -> list[str]:
+        return [one.id for one in linear.find_tickets(TicketSearch(team="ENG", **given), 10)]
+
+    assert find(project="totals") == [first]
+    assert len(find(since=time.time() - 60)) == 2
+    assert find(since=time.time() + 60) == []
+    with pytest.raises(Rejected, match="'HR'"):
+        list(linear.find_tickets(TicketSearch(team="HR"), 10))
 
 
 def test_ticket_has_the_other_children_of_its_parent(place: tuple[Person, Linear]) -> None:

@@ -265,3 +265,14 @@ def test_signing_key_is_checked_for_the_agent_process_alone(tmp_path: Path) -> N
     assert problem() == ""
     assert "commands in the sandbox can read" in problem(LOOPLINE_SANDBOX_READ_ONLY=str(tmp_path))
     assert "LOOPLINE_COMMIT_EMAIL cannot be used" in problem(LOOPLINE_COMMIT_EMAIL="a@b>\nx")
+
+
+def test_automations_have_to_be_in_a_folder(tmp_path: Path) -> None:
+    def problems(role: Role, folder: Path) -> list[str]:
+        return find_problems(role, ENOUGH | {"LOOPLINE_AUTOMATIONS": str(folder)})
+
+    assert problems("worker", tmp_path) == []
+    assert problems("worker", tmp_path / "none") == [
+        "LOOPLINE_AUTOMATIONS is a path that is no readable folder; create it, or correct the path."
+    ]
+    assert problems("web", tmp_path / "none") == []

@@ -88,11 +88,14 @@ def test_operators_automations_apply_to_every_repository(board: Board) -> None:
     folder.mkdir(parents=True)
     (folder / "deps.md").write_text("Look.")
     (folder / "bad name.md").write_text("Look.")
+    (folder / "latin.md").write_bytes(b"\xff")
+    (folder / "folder.md").mkdir()
 
     state = work(board, outdated())
 
     assert [(one.name, one.origin) for one in state.automations] == [("deps", str(folder / "deps.md"))]
-    assert "rename it" in state.problems[0]
+    assert ["cannot be read" in problem for problem in state.problems] == [True, True, False]
+    assert "rename it" in state.problems[2]
 
 
 def test_slot_reads_the_sources_and_ends_without_a_model_call_when_there_is_nothing(board: Board) -> None:

@@ -274,6 +274,22 @@ def test_memory_is_one_ticket_that_people_can_read_and_whose_edits_have_no_effec
     assert len([one for one in board.world.tracker.attachments(first.id) if one.title == MEMORY_TITLE]) == 1
 
 
+@pytest.mark.parametrize("point", ["CreateTicket:sent", "UpsertAttachment:before", "UpsertAttachment:sent"])
+def test_memory_whose_writing_crashed_is_one_ticket(board: Board, monkeypatch: Any, point: str) -> None:
+    state = replace(STATE, findings=(known(filed(board)),))
+    monkeypatch.setattr(failpoints, "ARMED", None)
+    failpoints.arm(f"linear.{point}:1:raise", board.world.settings.home)
+    with pytest.raises((failpoints.FailpointError, Unavailable)):
+        remember(board, state)
+    failpoints.arm("", board.world.settings.home)
+
+    memory = remember(board, state)
+    title = "Memory of the automations of acme/tally"
+    assert [name for name, one in board.ana.board().items() if one["title"] == title] == [memory.identifier]
+    restored = read_memory(REPOSITORY, board.world)
+    assert restored and restored.findings[0].fingerprint == FINGERPRINT
+
+
 def test_memory_that_people_deleted_is_written_to_a_new_ticket(board: Board) -> None:
     state = replace(STATE, findings=(known(filed(board)),))
     board.ana.delete(remember(board, state).identifier)

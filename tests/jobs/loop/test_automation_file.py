@@ -55,6 +55,8 @@ def test_quiet_hours_belong_to_the_schedule_wherever_they_are_written() -> None:
         ("---\nsources:\n- kind: flaky\n  filter: {runs: many}\n---\n", "filter runs of the source flaky is 'many'"),
         ("---\nsources:\n- kind: tool\n---\n", "sources.1.name: it is missing; name the tool."),
         ("---\nlimits: {findings: -1}\n---\nx", "line 2, limits.findings: it is a number below 0; write 0 or more."),
+        ("---\nstart: auto\n---\nx", "line 2, start.severities: the policy auto needs them; write those that"),
+        ("---\ninto: agent\n---\nx", "line 2, into: the agent column starts work; name another column, and use"),
         ("---\non: label\n---\nx", "label: it belongs to the trigger label; write both or neither."),
         ("---\nname: other\n---\nx", "line 2, name: it differs from ci-triage; remove the key."),
         ("---\nprompt: x\n---\nx", "line 2, prompt: it is no key; write the prompt below the front matter."),

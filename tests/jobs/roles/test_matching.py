@@ -37,6 +37,10 @@ def test_matcher_needs_one_call_and_sees_texts_only(agents: Agents) -> None:
     assert asked[0].section("Pairs") == "1. N1 and K2"
 
 
+def test_matcher_standin_compares_by_the_terms_of_the_titles(agents: Agents) -> None:
+    assert [one.relation for one in match(agents)] == ["same"]
+
+
 def test_matcher_different_findings_are_no_match(agents: Agents) -> None:
     pair = {"pair": 1, "relation": "different", "reason": "other places"}
     assert match(agents, calling("submit_matches", pairs=[pair])) == ()

@@ -193,6 +193,15 @@ def test_triage_evidence_command_runs_in_a_clean_checkout_and_the_agent_cannot_w
     assert not folder.exists() and not folder.with_name(f"{folder.name}.commands").exists()
 
 
+def test_triage_standin_submits_failures_issues_and_regressions(agents: Agents) -> None:
+    issue = SourceItem(key="issue:7", kind="issue", title="Euros are not supported", signature="s")
+    commit = SourceItem(key="commit:abc", kind="commit", title="Regression in the split", signature="s")
+    other = SourceItem(key="commit:def", kind="commit", title="Rename a file", signature="s")
+
+    findings = found(agents, items=(CHECK, issue, commit, other))
+    assert sorted(one.items[0] for one in findings) == [CHECK.key, "commit:abc", "issue:7"]
+
+
 def test_triage_without_an_answer_has_found_nothing(agents: Agents) -> None:
     assert found(agents, Answer("All is well.")) == ()
     assert [e.data["text"] for e in agents.entries("triage") if e.kind == "note"] == [

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from integrations.events import TicketRemoved
-from integrations.values import Person, Remark, Ticket
+from integrations.findings import ProposedFinding
+from integrations.proposals import ProposedCriterion
+from integrations.values import CommitSha, Person, Remark, Ticket
 from jobs.loop.commands import Command, PostComment, React, StartRun
 from jobs.loop.finding_state import FindingLink, ReportFinding
 from jobs.loop.state import Loop, Stage
+from jobs.messages.automations import finding_body
+from jobs.messages.sanitize import Own, sanitize_markdown
 from jobs.workflow import Decision, ServicePolicy, decide
 from jobs.workflow.finding_reports import read_present_status
-from tests.jobs.workflow.values import ANA, GUEST, moved, said
+from tests.jobs.workflow.values import ANA, CHECKED, GUEST, moved, prepared, said
 
 US = Person(id="us", name="Loopline", is_us=True, is_bot=True)
 
@@ -68,6 +72,22 @@ def test_finding_is_accepted_by_the_hand_over_and_stays_it_when_the_work_is_stop
     stopped = decide(begun.loop, moved(loop.ticket, "Backlog"), policy)
     assert stopped.loop.stage is Stage.STOPPED and reports(stopped) == []
     assert reports(decide(stopped.loop, moved(loop.ticket, "Done"), policy)) == [("done", "")]
+
+
+def test_accepted_finding_needs_no_planner(loop: Loop, policy: ServicePolicy) -> None:
+    criteria = (
+        ProposedCriterion(text="the split adds up", command="pytest -q tests/test_split.py"),
+        ProposedCriterion(text="README.md names the rule", evidence="file and line"),
+    )
+    finding = ProposedFinding(title="The split loses a cent", body="## Done when\n- nothing", criteria=criteria)
+    body = sanitize_markdown(finding_body(finding, "ci-triage", "acme/shop", CommitSha("a" * 40)), Own("ENG-1"))
+    begun = decide(loop, moved(replace(loop.ticket, description=body), "Agent"), policy).loop
+
+    decision = prepared(begun, CHECKED, policy)
+    contract = decision.loop.contract
+    assert decision.loop.stage is Stage.SCOUTING and contract
+    own = [(one.text, one.command, one.evidence) for one in contract.criteria if one.id.startswith("c")]
+    assert own == [(one.text, one.command, one.evidence) for one in criteria]
 
 
 def test_finding_is_open_again_when_its_ticket_is_reopened(loop: Loop, policy: ServicePolicy) -> None:

@@ -27,6 +27,7 @@ from integrations.standins.github.shapes import checks as shapes
 
 SUITES = "/repos/{owner}/{repo}/check-suites/{check_suite_id}"
 WORKFLOW_RUNS = "/repos/{owner}/{repo}/actions/runs"
+WORKFLOW = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}"
 WORKFLOW_RUN = WORKFLOW_RUNS + "/{run_id}"
 JOB = "/repos/{owner}/{repo}/actions/jobs/{job_id}"
 LOG_SECONDS = 60.0
@@ -86,10 +87,22 @@ def _rerequest(call: Call, suite_id: int, name: str = "") -> None:
 @operation("GET", WORKFLOW_RUNS, needs="actions:read")
 def list_workflow_runs(call: Call) -> Reply:
     """The workflow runs of the repository, newest first; `head_sha`, `branch` and `status` filter."""
+    return _list_runs(call)
+
+
+@operation("GET", WORKFLOW + "/runs", needs="actions:read")
+def list_runs_of_workflow(call: Call) -> Reply:
+    """Those of one workflow."""
+    return _list_runs(call, call.number("workflow_id"))
+
+
+def _list_runs(call: Call, workflow: int = 0) -> Reply:
     query = call.request.query
     same = {field: query[name] for name, field in (("head_sha", "sha"), ("branch", "branch")) if query.get(name)}
     runs = call.hub.store.all(WorkflowRun, repository=call.repository.name, **same)[::-1]
     shown = [shapes.workflow_run(call.view, call.repository, one, jobs_of(call.hub, one)) for one in runs]
+    if workflow:
+        shown = [one for one in shown if one["workflow_id"] == workflow]
     if status := query.get("status"):
         shown = [one for one in shown if status in (one["status"], one["conclusion"])]
     return Reply({"total_count": len(shown), "workflow_runs": shown})

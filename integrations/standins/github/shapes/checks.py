@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -123,6 +124,11 @@ def simple_commit(repository: Repository, sha: str) -> dict[str, Any]:
     }
 
 
+def workflow_id(name: str) -> int:
+    """The id of a workflow, which is made from its name."""
+    return zlib.crc32(name.encode())
+
+
 def workflow_run(view: View, repository: Repository, run: WorkflowRun, jobs: Sequence[CheckRun]) -> dict[str, Any]:
     """`workflow-run`."""
     home = view.repository_url(repository.name)
@@ -142,7 +148,7 @@ def workflow_run(view: View, repository: Repository, run: WorkflowRun, jobs: Seq
         "event": "push",
         "status": status,
         "conclusion": conclusion,
-        "workflow_id": 1,
+        "workflow_id": workflow_id(run.name),
         "check_suite_id": run.suite_id,
         "check_suite_node_id": node_id("CS", run.suite_id),
         "url": url,
@@ -154,7 +160,7 @@ def workflow_run(view: View, repository: Repository, run: WorkflowRun, jobs: Seq
         **{f"{part}_url": f"{url}/{part}" for part in parts},
         "previous_attempt_url": f"{url}/attempts/{run.attempt - 1}" if run.attempt > 1 else None,
         "check_suite_url": f"{home}/check-suites/{run.suite_id}",
-        "workflow_url": f"{home}/actions/workflows/1",
+        "workflow_url": f"{home}/actions/workflows/{workflow_id(run.name)}",
         "pull_requests": pulls_of(view, repository, run.sha),
         "referenced_workflows": [],
     }

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from integrations.standins.model.playbook import Answer, Playbook
-from integrations.standins.model.playbooks import bug, feature, help, projects, roles
+from integrations.standins.model.playbooks import automations, bug, feature, help, projects, roles
 from integrations.standins.model.request import Request
 
 _MAKERS = (bug.PLAYBOOK, feature.PLAYBOOK, help.PLAYBOOK, *projects.PLAYBOOKS)
-PLAYBOOKS = (roles.PLANNER, roles.SCOUT, *_MAKERS, roles.JUDGE, roles.CHECKER, roles.ANSWER, roles.LESSON)
+PLAYBOOKS = (
+    roles.PLANNER,
+    roles.SCOUT,
+    *_MAKERS,
+    roles.JUDGE,
+    roles.CHECKER,
+    roles.ANSWER,
+    roles.LESSON,
+    automations.TRIAGE,
+    automations.MATCHER,
+)
 
 NO_PLAYBOOK = Playbook(
     "none",

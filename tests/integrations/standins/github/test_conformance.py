@@ -129,7 +129,9 @@ def walk_ci(github: World, bot: Caller, sha: str) -> Iterator[tuple[Caller, str,
         yield bot, "GET", f"{SHOP}/check-runs/{runs[name]['id']}", None
         yield bot, "GET", f"{SHOP}/check-runs/{runs[name]['id']}/annotations", None
     yield bot, "GET", f"{SHOP}/actions/runs?head_sha={sha}", None
-    run = bot.get(f"{SHOP}/actions/runs").json()["workflow_runs"][0]["id"]
+    newest = bot.get(f"{SHOP}/actions/runs").json()["workflow_runs"][0]
+    yield bot, "GET", f"{SHOP}/actions/workflows/{newest['workflow_id']}/runs?status=completed", None
+    run = newest["id"]
     yield bot, "GET", f"{SHOP}/actions/runs/{run}", None
     yield bot, "GET", f"{SHOP}/actions/runs/{run}/jobs", None
     job = f"{SHOP}/actions/jobs/{runs['build']['id']}"

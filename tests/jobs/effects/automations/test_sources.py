@@ -137,7 +137,7 @@ def test_source_with_a_wrong_filter_names_key_and_fix(board: Board) -> None:
     known = "labels, author, assignee and changed"
     assert event.problems == (
         f"The source issues was not read: the source issues has no filter 'labl': it has {known}.",
-        "The source flaky was not read: the filter runs of the source flaky is 'many': set a number from 1 to 1000.",
+        "The source flaky was not read: the filter runs of the source flaky is 'many': set a number from 1 to 100.",
     )
 
 
@@ -177,6 +177,8 @@ def test_source_tickets_has_open_ones_by_filter_without_those_of_findings(board:
     assert f"ticket:{board.ticket_id(second)}" not in keys
     _, event = read(board, SourceSpec(kind="tickets", filter={"columns": "Doing"}))
     assert "has no column 'Doing'" in event.problems[0]
+    _, event = read(board, SourceSpec(kind="tickets", filter={"team": "HR"}))
+    assert event.problems[0].endswith("the team 'HR' is not in LOOPLINE_TEAMS, which has ENG.")
 
 
 def test_finding_whose_ticket_moved_is_decided(board: Board) -> None:

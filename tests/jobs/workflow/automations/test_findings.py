@@ -152,6 +152,13 @@ def test_matcher_decides_about_findings_that_resemble_each_other() -> None:
     assert related.related == (open_one.ticket,)
 
 
+def test_finding_whose_text_describes_a_known_title_is_compared() -> None:
+    open_one = known(finding(CHECK, title="The split of a bill loses a cent"))
+    found = finding(ISSUE, title="Invoices do not add up", body="A split bill is one cent short since May.")
+
+    assert [pair.known for pair in find_resembling([found], [open_one])] == [open_one.fingerprint]
+
+
 def test_matcher_merges_findings_of_one_run() -> None:
     one, other = finding(CHECK, title="Rounding of cents"), finding(ISSUE, title="Rounding of cents is off")
     third = finding(LINT, title="Rounding of cents again")
@@ -245,10 +252,15 @@ def test_note_is_raised_once_when_an_open_finding_becomes_urgent() -> None:
         ({}, "done", "done"),
         ({"column_type": "completed"}, None, "done"),
         ({"column_type": "backlog"}, None, "open"),
+        ({"column": "Todo", "column_type": "unstarted"}, None, "accepted"),
+        ({"column": "Inbox", "column_type": "backlog"}, None, "open"),
+        ({"column": "Other inbox"}, "triage", "open"),
     ],
 )
 def test_status_of_a_finding_is_that_of_its_ticket(fields: dict[str, Any], role: Any, status: str) -> None:
-    assert read_status(Ticket(id=TicketId("t"), identifier=Identifier("E-1"), title="t", **fields), role) == status
+    ticket = Ticket(id=TicketId("t"), identifier=Identifier("E-1"), title="t", **fields)
+
+    assert read_status(ticket, role, "Inbox" if ticket.column else "") == status
 
 
 def test_finding_made_from_an_issue_never_starts_itself() -> None:

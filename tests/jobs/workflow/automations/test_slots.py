@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from integrations.automation_events import DeclarationsOutdated
 from jobs.loop.automation import Automation, Schedule
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import decide
@@ -19,6 +20,7 @@ from tests.jobs.workflow.automations.values import (
     at,
     begin,
     declared,
+    fields,
     kinds,
     passed,
     read,
@@ -202,3 +204,13 @@ def test_several_automations_have_slots_of_their_own() -> None:
 
     assert state.next_slots == {"ci-triage": at("2026-11-23 08:00"), "hourly": at("2026-11-23 08:00")}
     assert kinds(step(state, passed(at("2026-11-23 08:00")))) == ["ReadSources", "ReadSources"]
+
+
+def test_repository_that_no_team_works_in_any_more_has_no_automations() -> None:
+    state = replace(begin(DAILY), team="")
+
+    gone = step(state, DeclarationsOutdated(**fields(MONDAY)))
+
+    assert kinds(gone) == [] and gone.state.automations == () and gone.state.due_at == 0.0
+    assert gone.state.base_sha == ""
+    assert kinds(step(replace(gone.state, team="ENG"), DeclarationsOutdated(**fields(MONDAY)))) == ["ReadDeclarations"]
