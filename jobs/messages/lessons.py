@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.loop.lesson_state import Lesson, LessonStatus, Sighting
-from jobs.messages.text import inline
+from jobs.messages.text import code, fenced, inline, link, quoted
 
 LABEL = "loopline-lesson"
 STATUS_TEXTS: dict[LessonStatus, str] = {
@@ -20,7 +20,7 @@ STATUS_TEXTS: dict[LessonStatus, str] = {
 _CAUSES = {
     "changes requested": "changes were requested",
     "guidance": "guidance during the work",
-    "takeover": "a person changed the agent's work",
+    "takeover": "the agent's work was changed",
     "rejected finding": "a finding of an automation was rejected",
     "discovery": "accepted only after iterations that failed",
 }
@@ -32,23 +32,23 @@ def describe_status(lesson: Lesson) -> str:
     text = STATUS_TEXTS[lesson.status]
     if lesson.status == "draft" and len(tickets) > 1:
         text = f"draft, seen on {len(tickets)} tickets"
-    return f"{text} ({lesson.reason})" if lesson.reason else text
+    return f"{text} ({inline(lesson.reason)})" if lesson.reason else text
 
 
 def lesson_title(lesson: Lesson) -> str:
     """The title of the pull request, and the subject of its commit."""
     verb = "Remove a lesson from" if lesson.status == "removing" else "Add a lesson to"
-    return f"{verb} the skill {lesson.topic}"
+    return f"{verb} the skill {inline(lesson.topic)}"
 
 
 def lesson_body(lesson: Lesson, path: str) -> str:
     """The description: the rule, the evidence of each ticket, and what a merge and a close do."""
     if lesson.status == "removing":
-        heading = f"Removes this rule from `{path}`, because a later correction contradicts it:"
+        heading = f"Removes this rule from {code(path)}, because a later correction contradicts it:"
         seen = [lesson.contradiction] if lesson.contradiction else []
         ending = "Merge it to remove the rule; close it to keep the rule."
     else:
-        heading = f"Adds this rule to `{path}`, which agents read before such work:"
+        heading = f"Adds this rule to {code(path)}, which agents read before such work:"
         seen = list(lesson.sightings)
         ending = (
             "Edit the rule on this branch if needed. Merge it to keep the rule; close it, and it is not proposed again."
@@ -59,11 +59,10 @@ def lesson_body(lesson: Lesson, path: str) -> str:
 
 
 def _format_sighting(seen: Sighting) -> str:
-    ticket = f"[{seen.identifier}]({seen.url})" if seen.url else seen.identifier
     by = f" by {inline(seen.by)}" if seen.by else ""
-    parts = [f"{ticket}: {_CAUSES[seen.cause]}{by}"]
-    parts += ["\n".join(f"> {line}" for line in seen.text.splitlines())] if seen.text.strip() else []
-    parts += [f"````diff\n{seen.hunk.replace('````', '')}\n````"] if seen.hunk.strip() else []
+    parts = [f"{link(seen.identifier, '' if ' ' in seen.url else seen.url)}: {_CAUSES[seen.cause]}{by}"]
+    parts += [quoted(seen.text)] if seen.text.strip() else []
+    parts += [f"```diff\n{fenced(seen.hunk)}\n```"] if seen.hunk.strip() else []
     return "\n\n".join(parts)
 
 

@@ -46,6 +46,7 @@ from jobs.loop.automation_state import KnownFinding, RunRecord
 from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Guidance
 from jobs.loop.foreign_state import ForeignPush, ForeignState
+from jobs.loop.lesson_state import Lesson, Sighting
 from jobs.loop.merge_state import MergeState
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
@@ -295,7 +296,21 @@ WAITING = [
     loop_with(replace(TICKET, description=WHOLE), stage=Stage.WAITING, parts=PARTS, wait=WaitState(kind="parts")),
     loop_with(TICKET, stage=Stage.WAITING, wait=WaitState(kind="unreviewed", lines=1240, limit=1000)),
 ]
+SEEN = Sighting(
+    ticket="t1", identifier="ENG-1", url="https://linear.test/acme/issue/ENG-1", cause="takeover", by="Bea",
+    text="Use decimals here.", hunk="@@ -1 +1 @@\n-x = 0.1\n+x = Decimal('0.1')", at=1.8e9,
+)  # fmt: skip
+FAILED_TRY = Sighting(ticket="t2", identifier="ENG-2", cause="discovery", text="iteration 1: the gate failed", at=1.8e9)
+LESSON = Lesson(id="abc", topic="money", rule="Use Decimal for money.", sightings=(SEEN, FAILED_TRY))
+REMOVAL = replace(LESSON, status="removing", contradiction=SEEN, reason="contradicted on ENG-1")
 SHOWN = {
+    "describe_status": [
+        m.describe_status(one)
+        for one in (LESSON, replace(LESSON, sightings=(SEEN,)), replace(LESSON, status="merged"), REMOVAL)
+    ],
+    "lesson_title": [m.lesson_title(LESSON), m.lesson_title(REMOVAL)],
+    "lesson_body": [m.lesson_body(one, ".agents/skills/money/SKILL.md") for one in (LESSON, REMOVAL)],
+    "withdrawn_message": [m.withdrawn_message(REMOVAL)],
     "finding_title": [m.finding_title(FOUND)],
     "finding_body": [
         m.finding_body(FOUND, *BODY_OF, asks=True),
@@ -736,7 +751,7 @@ def test_messages_neutralize_mentions_images_and_comments_of_a_ticket() -> None:
 
 LARGE = {
     "pull_request_body", "proposal_message", "agreed_message", "criteria_changed_message", "help_message",
-    "finding_body", "memory_body",
+    "finding_body", "memory_body", "lesson_body",
 }  # fmt: skip
 """Messages that are read on the code host, or that list all criteria or commands for a person to decide about."""
 LARGE |= informing_messages.LARGE
