@@ -14,6 +14,7 @@ from integrations import notifications as apprise
 from integrations.errors import Frozen
 from integrations.outward import check_outward
 from integrations.waits import exponential_wait
+from jobs.config.informing import list_target_urls
 from jobs.effects.notifying import list_dead_targets
 from jobs.effects.world import World, current_world
 from jobs.messages.notifications import dead_target_sentence
@@ -51,7 +52,7 @@ def notify() -> None:
 def _send_all(world: World, lease: Lease) -> float | None:
     """Seconds until the next attempt is due; None when all queues are empty."""
     until, waits, queue = time.monotonic() + SLICE_SECONDS, [], Notifications(world.redis)
-    for url in world.settings.list_notify_urls():
+    for url in list_target_urls(world.settings.notify):
         target = apprise.identify_target(url)
         for lost in queue.take_interrupted(target):
             _log.warning("notification interrupted, not repeated", target=apprise.name_target(url), id=lost.id)

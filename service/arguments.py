@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TypeAlias
 
 from service import tokens
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,29 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     verify = parts.add_parser("verify", help="find lines that were changed, removed, inserted or reordered")
     show = parts.add_parser("show", help="list the lines about a ticket")
     show.add_argument("identifier", help="the ticket, as ENG-1")
-    environments = commands.add_parser("environments", help="list, build or remove the environments of repositories")
-    environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
-    environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
-    parts = environments.add_subparsers(dest="part")
-    build = parts.add_parser("build", help="build a repository's environment now, unless it exists")
-    build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
-    build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
-    build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
-    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
-    reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
-    workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
-    workflows = workflow.add_subparsers(dest="part", required=True)
-    workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
-    workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
-    workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
-    shown = (up, init, doctor, status, login, environments, reclaim, rebuild, dead, redrive, freeze, thaw, verify, show)
-    for command in (
-        *shown,
-        lessons,
-        _add_connectors(commands),
-        *_add_automations(commands),
-        *tokens.add_parsers(commands),
-    ):
+    shown = (up, init, doctor, status, lessons, login, rebuild, dead, redrive, freeze, thaw, verify, show)
+    groups = (_add_files, _add_connectors, _add_automations, tokens.add_parsers)
+    for command in (*shown, *(one for add in groups for one in add(commands))):
         command.add_argument("--env-file", type=Path, help="settings file, or none (default: .env, if it exists)")
     commands.add_parser("web", help="receive webhooks")
     commands.add_parser("dashboard", help="serve the dashboard")
@@ -82,7 +65,7 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
 
 
-def _add_automations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
+def _add_automations(commands: Commands) -> list[argparse.ArgumentParser]:
     """Add the command with its parts; returns those that read settings."""
     automations = commands.add_parser("automations", help="list, run or add automations, or show their history")
     parts = automations.add_subparsers(dest="part")
@@ -101,10 +84,29 @@ def _add_automations(commands: argparse._SubParsersAction[argparse.ArgumentParse
     return [automations, listing, request, advance, history]
 
 
-def _add_connectors(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def _add_files(commands: Commands) -> list[argparse.ArgumentParser]:
+    environments = commands.add_parser("environments", help="list, build or remove the environments of repositories")
+    environments.add_argument("--remove", metavar="DIGEST", default="", help="remove one, by the beginning of its name")
+    environments.add_argument("--remove-all", action="store_true", help="remove all that no command uses")
+    parts = environments.add_subparsers(dest="part")
+    build = parts.add_parser("build", help="build a repository's environment now, unless it exists")
+    build.add_argument("repository", metavar="OWNER/NAME", help="a repository of LOOPLINE_TEAMS")
+    build.add_argument("--branch", default="", help="for the lock files of this branch; default: the base branch")
+    build.add_argument("--env-file", type=Path, default=argparse.SUPPRESS, help="settings file, or none")
+    reclaim = commands.add_parser("reclaim", help="remove the files of ended runs; their work is in the mirror")
+    reclaim.add_argument("ticket", nargs="?", default="", help="only those of this ticket, as ENG-1")
+    workflow = commands.add_parser("workflow", help="check a WORKFLOW.md, or print its JSON schema")
+    workflows = workflow.add_subparsers(dest="part", required=True)
+    workflow_check = workflows.add_parser("check", help="list errors and warnings as file:line: message")
+    workflow_check.add_argument("file", nargs="?", default="WORKFLOW.md", help="the file, or - (default: WORKFLOW.md)")
+    workflows.add_parser("schema", help="print the JSON schema of the front matter, for editors")
+    return [environments, reclaim]
+
+
+def _add_connectors(commands: Commands) -> list[argparse.ArgumentParser]:
     parser = commands.add_parser(
         "connectors", help="list the MCP servers and their tools, check them now, or accept changed tools"
     )
     parser.add_argument("part", nargs="?", default="list", choices=["list", "check", "accept"])
     parser.add_argument("server", nargs="?", default="", help="for accept: the server whose tools agents can use again")
-    return parser
+    return [parser]

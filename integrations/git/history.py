@@ -48,6 +48,12 @@ def read_history(repository: HostRepository, sha: str, since: float, most: int, 
     return list(_parse(raw.decode(errors="replace")))
 
 
+def read_author(repository: HostRepository, sha: str) -> str:
+    """The name of the commit's author."""
+    shown = repository.git("show", "--no-patch", "--no-show-signature", "--format=%an", sha)
+    return " ".join(shown.decode(errors="replace").split())[:100]
+
+
 def _parse(text: str) -> Iterator[ListedCommit]:
     """Six fields per commit, then one per file. None of them can contain the separator."""
     fields = deque(text.split("\0"))

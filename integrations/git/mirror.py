@@ -17,7 +17,7 @@ from integrations.git import push as pushing
 from integrations.git.base_trees import BaseTrees
 from integrations.git.changes import MAX_READ, MAX_TOTAL, Change, Side, build_identity, read_changes, write_mixed_commit
 from integrations.git.failures import Damaged
-from integrations.git.history import ListedCommit, read_history
+from integrations.git.history import ListedCommit, read_author, read_history
 from integrations.git.lfs_fetch import fetch_large_files
 from integrations.git.line_edits import LineEdit, write_blob, write_edits
 from integrations.git.locks import remove_leftovers, repository_lock, single_flight
@@ -337,14 +337,11 @@ class Mirror:
 
     def read_author(self, sha: CommitSha) -> str:
         """The name of the commit's author."""
-        _check_shas(sha)
-        shown = self._repository.git("show", "--no-patch", "--no-show-signature", "--format=%an", sha)
-        return " ".join(shown.decode(errors="replace").split())[:100]
+        return read_author(self._repository, *_check_shas(sha))
 
     def list_commits(self, sha: CommitSha, since: float, most: int, path: str = "") -> list[ListedCommit]:
         """The newest `most` commits of `sha` after `since` (Unix seconds; 0 for all) that change `path`."""
-        _check_shas(sha)
-        return read_history(self._repository, sha, since, most, path)
+        return read_history(self._repository, _check_shas(sha)[0], since, most, path)
 
     def list_committers(self, base: CommitSha, sha: CommitSha) -> set[str]:
         """The e-mail addresses of the committers of the commits of `sha` that `base` lacks."""

@@ -24,6 +24,7 @@ from integrations.registry import providers
 from integrations.settings import Process, SettingsModel, is_loopback, is_visible, split_address
 from jobs.config.connectors import find_connector_problems
 from jobs.config.env_file import UnusableFile, is_exposed, read_env_file
+from jobs.config.informing import list_target_urls, list_targets
 from jobs.config.places import (
     CERTIFICATE_FILES,
     CERTIFICATES,
@@ -123,13 +124,13 @@ def _find_unserved_teams(settings: Settings) -> Iterator[str]:
         if unknown := next((team for team in teams if team not in settings.teams), ""):
             yield f"{name} names the team {unknown}, which is not in LOOPLINE_TEAMS; add it there or remove it."
     for team, digest in settings.digest.items():
-        if digest.to != "ticket" and not settings.list_targets(team, "digest"):
+        if digest.to != "ticket" and not list_targets(settings.notify, team, "digest"):
             yield f"LOOPLINE_DIGEST.{team} sends notifications; add a target at LOOPLINE_NOTIFY.{team}.digest."
 
 
 def _find_proxied_targets(settings: Settings, variables: Mapping[str, str]) -> Iterator[str]:
     outbound = read_outbound(variables)
-    for url in settings.list_notify_urls() if outbound.proxies else ():
+    for url in list_target_urls(settings.notify) if outbound.proxies else ():
         if (plain := find_plain_address(url)) and outbound.find_proxy(plain):
             yield (
                 f"LOOPLINE_NOTIFY has an address of {name_target(url)} on this machine without TLS, whose messages "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -77,3 +78,15 @@ class TeamDigest(BaseModel):
 
 
 Digests = Annotated[dict[TeamKey, TeamDigest], BeforeValidator(partial(parse_json, _DIGEST_EXAMPLE))]
+
+
+def list_targets(notify: Mapping[str, TeamTargets], team: str, kind: MessageKind) -> tuple[str, ...]:
+    """The URLs of the team's targets for this kind of message."""
+    found = getattr(notify[team], kind) if team in notify else ()
+    return tuple(one.get_secret_value() for one in found)
+
+
+def list_target_urls(notify: Mapping[str, TeamTargets]) -> list[str]:
+    """The URLs of all targets, each once."""
+    targets = [one for team in notify.values() for one in (*team.escalations, *team.digest)]
+    return list(dict.fromkeys(one.get_secret_value() for one in targets))

@@ -59,7 +59,7 @@ from jobs.config.field_types import (
     TrackerName,
     UserName,
 )
-from jobs.config.informing import Digests, MessageKind, Notify
+from jobs.config.informing import Digests, Notify, list_target_urls
 
 
 class Settings(SettingsModel):
@@ -369,20 +369,10 @@ class Settings(SettingsModel):
     def secret_values(self) -> frozenset[str]:
         """Return all secrets, for the logs to redact."""
         password = frozenset({urlsplit(self.redis_url.get_secret_value()).password or ""}) - {""}
-        targets = (list_secrets(url) for url in self.list_notify_urls())
+        targets = (list_secrets(url) for url in list_target_urls(self.notify))
         of_databases = (database.secrets() for database in self.databases.values())
         of_providers = (own.secret_values() for own in self.providers.values())
         return super().secret_values().union(password, *targets, *of_databases, *of_providers)
-
-    def list_targets(self, team: str, kind: MessageKind) -> tuple[str, ...]:
-        """Return the URLs of the team's targets for this kind of message."""
-        found = getattr(self.notify[team], kind) if team in self.notify else ()
-        return tuple(one.get_secret_value() for one in found)
-
-    def list_notify_urls(self) -> list[str]:
-        """Return the URLs of all notification targets, each once."""
-        targets = [one for team in self.notify.values() for one in (*team.escalations, *team.digest)]
-        return list(dict.fromkeys(one.get_secret_value() for one in targets))
 
     def paths(self) -> dict[str, Path]:
         """Return all files and folders by variable, including those of the providers."""

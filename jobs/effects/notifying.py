@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.notifications import identify_target, name_target
-from jobs.config.informing import MessageKind
+from jobs.config.informing import MessageKind, list_target_urls, list_targets
 from jobs.effects.world import World
 from jobs.loop.derived_ids import derive_id
 from jobs.loop.problem import DeadTarget
@@ -26,7 +26,7 @@ DEAD_AFTER = 3
 
 def queue_notification(kind: MessageKind, notification: Notification, world: World) -> None:
     """Queue it for each of the team's targets, idempotent by its id."""
-    urls, queue = world.settings.list_targets(notification.team, kind), Notifications(world.redis)
+    urls, queue = list_targets(world.settings.notify, notification.team, kind), Notifications(world.redis)
     if [url for url in urls if queue.queue(identify_target(url), notification)]:
         queues.wake(world.redis, queues.NOTIFY)
 
@@ -35,7 +35,7 @@ def notify_of_escalation(loop: Loop, command_id: str, world: World) -> None:
     """Queue the notification of an escalation that the ticket shows, idempotent by the command that raised it. Only the
     first one of a cause is queued at once; one that is answered already is left out."""
     team, cause, now = loop.ticket.team, find_cause(loop), world.now()
-    if not cause or not world.settings.list_targets(team, "escalations"):
+    if not cause or not list_targets(world.settings.notify, team, "escalations"):
         return
     if EscalationGroups(world.redis).join(f"{team}:{cause}", command_id, loop.identifier, now):
         one = Notification(id=command_id, team=team, title=escalation_title(loop), body=escalation_body(loop), at=now)
@@ -64,7 +64,7 @@ def notify_of_further_escalations(world: World, lease: Lease) -> None:
 def has_queued_notifications(world: World) -> bool:
     """Whether a notification waits for a target."""
     queue = Notifications(world.redis)
-    return any(queue.has_any(identify_target(url)) for url in world.settings.list_notify_urls())
+    return any(queue.has_any(identify_target(url)) for url in list_target_urls(world.settings.notify))
 
 
 def list_dead_targets(world: World) -> list[DeadTarget]:

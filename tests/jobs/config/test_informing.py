@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.config.environment import filter_environment, find_problems, parse_settings
+from jobs.config.informing import list_targets
 from tests.jobs.config.test_settings import ENOUGH
 
 TEAM = {"LOOPLINE_TEAMS": '{"ENG": {"repository": "acme/shop"}}'}
@@ -69,8 +70,8 @@ def test_notify_setting_is_read_by_team_and_kind_and_hidden_from_logs() -> None:
     value = {"ENG": {"cron": "0 8 * * 1-5", "timezone": "Europe/Berlin", "to": "both"}}
     assert problems("LOOPLINE_DIGEST", value, LOOPLINE_NOTIFY=json.dumps(GOOD)) == []
     settings = parse_settings(ENOUGH | {"LOOPLINE_NOTIFY": json.dumps(GOOD)})
-    assert settings.list_targets("ENG", "digest") == ("json://127.0.0.1/canary",)
-    assert settings.list_targets("OPS", "digest") == ()
+    assert list_targets(settings.notify, "ENG", "digest") == ("json://127.0.0.1/canary",)
+    assert list_targets(settings.notify, "OPS", "digest") == ()
     assert {"json://127.0.0.1/canary", "jsons://hooks.acme.test/canary"} <= settings.secret_values()
     assert "canary" not in repr(settings)
 

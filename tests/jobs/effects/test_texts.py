@@ -25,7 +25,7 @@ NO_TEXTS = {
     "kind", "once", "comment_id", "emoji", "url", "repository", "branch", "base", "base_branch", "sha", "expected",
     "by", "reason", "run_id", "column", "only_from", "state", "reply_to", "back_to", "session_id", "due_date",
     "choices", "tickets", "merged", "template", "key", "team", "labels", "paths", "ignore",
-    "login", "person_id", "email", "name", "approved_by",
+    "login", "person_id", "email", "name", "approved_by", "request", "skills",
 }  # fmt: skip
 """Ids, names and URLs of providers, and values of Loopline. `by` and `reason` of a freeze are not sent; `choices` are
 sanitized by `jobs.effects.sessions`, which sends them."""
