@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 from integrations.connectors.servers import NO_SERVERS, Servers, UnusableServers, find_missing_secrets, read_servers
+from jobs.config.places import find_secret_file_problem
 from jobs.config.settings import Settings
 
 
@@ -19,6 +20,8 @@ def load_servers(settings: Settings) -> Servers:
 
 def find_connector_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence for each problem of the file."""
+    if not settings.connectors or find_secret_file_problem(settings.connectors):
+        return  # `find_problems` reports all files with a secret
     try:
         servers = load_servers(settings)
     except UnusableServers as error:

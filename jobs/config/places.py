@@ -129,7 +129,11 @@ def find_image_problems(settings: Settings) -> Iterator[str]:
 def find_automation_problems(settings: Settings) -> Iterator[str]:
     """Yield one sentence when LOOPLINE_AUTOMATIONS is no folder that can be read."""
     folder = settings.automations
-    if folder and not (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)):
+    try:
+        is_readable = not folder or (folder.is_dir() and os.access(folder, os.R_OK | os.X_OK))
+    except OSError:
+        is_readable = False
+    if not is_readable:
         yield "LOOPLINE_AUTOMATIONS is a path that is no readable folder; create it, or correct the path."
 
 

@@ -63,6 +63,7 @@ def start_agent(
             known=known,
             found=run.found,
         ),
+        databases=policy.list_databases(state.repository, "triage"),
     )
     return AutomationDecision(put_run(state, run), (StartRun(spec=spec),))
 
