@@ -102,10 +102,11 @@ ONCE = {
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (
-        "admit.lua", "append.lua", "release_lease.lua", "enqueue.redeliver", "enqueue.sweep", "git.cat-file",
+        "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.redeliver", "enqueue.sweep",
+        "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree",
         "git.merge-base", "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
-        "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua",
+        "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua", "remove_delayed.lua",
         "sandbox.capture.git", "sandbox.capture.python3", "sandbox.capture.sh", "transcript.note",
     ),
     "before": ("git.rev-parse", "renew_lease.lua"),
