@@ -102,7 +102,7 @@ ONCE = {
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (
-        "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.redeliver", "enqueue.sweep",
+        "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.inform", "enqueue.redeliver", "enqueue.sweep",
         "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree",
         "git.merge-base", "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",

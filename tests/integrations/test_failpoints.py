@@ -107,6 +107,7 @@ def test_failpoints_are_called_by_boundary_modules_only() -> None:
         "integrations/notifications.py",
         "integrations/sandbox/session.py",
         "integrations/trackers/linear/client.py",
+        "jobs/effects/connector_calls.py",
         "jobs/inbox/journal.py",
         "jobs/runtime/queues.py",
         "jobs/runtime/scripts.py",

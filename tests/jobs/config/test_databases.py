@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from jobs.config.environment import find_problems, parse_settings
-from jobs.effects.build import build_policy
 
 URL = "postgresql://reader:s3cret%21pw@db.acme.test/shop"
 WRONG: dict[str, tuple[Any, str]] = {
@@ -38,6 +37,8 @@ def test_databases_that_are_wrong_are_one_sentence(value: Any, sentence: str) ->
 
 def test_databases_are_permitted_by_repository_and_role() -> None:
     given = {"shop": {"url": URL, "repositories": ["acme/shop"], "roles": ["maker"]}, "all": {"url": "sqlite:///a.db"}}
+    from jobs.effects.build import build_policy  # here, as the other tests of this room need no client
+
     policy = build_policy(parse_settings({"LOOPLINE_DATABASES": json.dumps(given)}))
     assert policy.list_databases("acme/shop", "maker") == ("shop", "all")
     assert policy.list_databases("acme/shop", "checker") == policy.list_databases("acme/web", "maker") == ("all",)

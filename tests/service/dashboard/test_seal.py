@@ -120,10 +120,10 @@ def test_security_headers_are_set_on_every_response(client: FlaskClient, story: 
     assert headers["X-Content-Type-Options"] == "nosniff" and "Set-Cookie" not in headers
 
 
-def test_routes_are_read_only_except_those_of_the_session(settings: Settings) -> None:
+def test_routes_are_read_only_except_those_of_the_session_and_the_start_of_automations(settings: Settings) -> None:
     app: Flask = create_app(settings, PASSWORD)
     writes = {rule.rule for rule in app.url_map.iter_rules() if set(rule.methods or ()) - {"GET", "HEAD", "OPTIONS"}}
-    assert writes == {"/login", "/logout"}
+    assert writes == {"/automations/run", "/login", "/logout"}
 
 
 def test_templates_use_no_safe_filter_and_no_external_resource() -> None:
