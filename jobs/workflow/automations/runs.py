@@ -75,17 +75,19 @@ def on_run_finished(state: AutomationState, event: RunFinished, policy: ServiceP
 
 
 def on_command_failed(state: AutomationState, event: CommandFailed) -> AutomationDecision:
-    """A command cannot be performed: the run ends, except after a failure to file one of several findings. Where no run
-    is left, the problem is added to its record."""
+    """A command cannot be performed: the run ends, except after a failure to file one of several findings, or to note
+    or remember one. Where no run is left, the problem is added to its record."""
     if event.command == "ReadDeclarations":
         return AutomationDecision(replace(state, problems=(event.reason,)))
     run = find_run(state, event.run) or _find_by_agent(state, event.run)
     if run is None:
         return AutomationDecision(_note_on_record(state, event.run, event.reason))
-    if event.command != "FileFinding":
+    if event.command not in {"FileFinding", "NoteFinding", "WriteMemory"}:
         return end_run(state, run, "failed", event.at, event.reason)
-    run = replace(run, problems=(*run.problems, event.reason), incomplete=True)
-    return finish_filing(state, run, event.fingerprint, event.at)
+    run = replace(run, problems=(*run.problems, event.reason))
+    if event.command != "FileFinding":
+        return AutomationDecision(put_run(state, run))
+    return finish_filing(state, replace(run, incomplete=True), event.fingerprint, event.at)
 
 
 def finish_filing(state: AutomationState, run: AutomationRun, fingerprint: str, at: float) -> AutomationDecision:
