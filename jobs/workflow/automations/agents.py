@@ -13,7 +13,7 @@ from jobs.loop.commands import RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import Attempt, Contract, Workspace
 from jobs.workflow.automations.decision import AutomationDecision, day_of, put_run
-from jobs.workflow.automations.slots import FIRST_LOOK_SECONDS
+from jobs.workflow.automations.slots import find_since
 from jobs.workflow.decision import ServicePolicy
 from jobs.workflow.run import INSTEAD, name_model_setting
 
@@ -53,7 +53,7 @@ def start_agent(
         triage=TriageTask(
             run=run.id,
             automation=automation,
-            since=state.read_at.get(run.automation, run.started_at - FIRST_LOOK_SECONDS),
+            since=find_since(state, run.automation, run.started_at),
             known=list_known(state),
             found=run.found,
         ),

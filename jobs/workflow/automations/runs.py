@@ -33,8 +33,14 @@ def on_sources_read(state: AutomationState, event: SourcesRead, policy: ServiceP
     run = find_run(state, event.run)
     if run is None or run.stage != "reading":
         return AutomationDecision(state)
-    run = replace(run, base_sha=event.base_sha or run.base_sha, items=event.items, problems=event.problems)
-    run = replace(run, incomplete=not event.complete)
+    run = replace(
+        run,
+        started_at=min(run.started_at, event.at),  # a slot that is rehearsed is ahead of its sources
+        base_sha=event.base_sha or run.base_sha,
+        items=event.items,
+        problems=event.problems,
+        incomplete=not event.complete,
+    )
     automation = find_automation(state, run.automation)
     if automation is None:
         return end_run(state, run, "skipped", event.at, "Its declaration was removed.")
@@ -141,6 +147,7 @@ def _file(
         duplicates=plan.duplicates,
         rejected=len(plan.rejected),
         dropped=run.dropped + len(plan.dropped),
+        incomplete=run.incomplete or bool(plan.dropped),
     )
     state = _remember(state, plan, automation, at)
     commands = [*_list_notes(state, plan, run, at), *_list_filings(state, plan, run, automation)]

@@ -215,6 +215,13 @@ def test_finding_that_cannot_be_filed_is_found_again_and_the_others_are_filed() 
     assert kinds(step(again, found(again, NINE + 86_460, finding("check:a")))) == ["FileFinding"]
 
 
+def test_finding_beyond_the_limits_is_read_again_by_the_next_run() -> None:
+    state = _file(begin(with_limits(DAILY, findings=1)), "check:a", "check:b", dropped="check:b")
+
+    assert (state.history[-1].filed, state.history[-1].dropped) == (1, 1)
+    assert state.read_at == {}
+
+
 def test_memory_that_cannot_be_written_is_noted_on_the_record() -> None:
     state = _file(begin(DAILY), "check:a")
 
@@ -272,10 +279,10 @@ def test_two_automations_of_a_repository_know_each_others_findings() -> None:
     assert kinds(step(state, found(state, NINE + 102, finding("check:a")))) == ["NoteFinding", "WriteMemory"]
 
 
-def _file(state: AutomationState, *names: str) -> AutomationState:
-    """The state after a run that filed these findings."""
+def _file(state: AutomationState, *names: str, dropped: str = "") -> AutomationState:
+    """The state after a run that filed these findings but for one beyond the limits."""
     state = triage(state).state
     state = step(state, found(state, NINE + 60, *map(finding, names))).state
-    for name in names:
+    for name in names if not dropped else [one for one in names if one != dropped]:
         state = step(state, filed(state, NINE + 61, name)).state
     return state
