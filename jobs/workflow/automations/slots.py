@@ -123,7 +123,7 @@ def _start(
 
 
 def find_since(state: AutomationState, name: str, at: float) -> float:
-    """From when a run that starts at `at` reads its sources. A last reading by a clock that was ahead does not count."""
+    """From when a run that starts at `at` reads its sources. A reading by a clock that was ahead does not count."""
     last = state.read_at.get(name, at)
     return last if last < at else at - FIRST_LOOK_SECONDS
 

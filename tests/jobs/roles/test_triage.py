@@ -202,8 +202,9 @@ def test_triage_standin_submits_failures_issues_and_regressions(agents: Agents) 
     assert sorted(one.items[0] for one in findings) == [CHECK.key, "commit:abc", "issue:7"]
 
 
-def test_triage_without_an_answer_has_found_nothing(agents: Agents) -> None:
-    assert found(agents, Answer("All is well.")) == ()
+def test_triage_without_an_answer_has_failed(agents: Agents) -> None:
+    ended = run(agents, Answer("All is well."))
+    assert (ended.outcome, ended.summary) == ("failed", "The agent ended without calling submit_findings.")
     assert [e.data["text"] for e in agents.entries("triage") if e.kind == "note"] == [
         f"You ended without calling `{FINDINGS_TOOL.name}`. Call it now; nothing else counts."
     ]
