@@ -31,7 +31,7 @@ _FOUND: Codec[tuple[ProposedFinding, ...]] = Codec(tuple[ProposedFinding, ...])
 
 
 def run_triage(run: Slice) -> RunResult | None:
-    """The findings of the run. One that ends without an answer has failed, so that the next run reads its items again."""
+    """The findings of the run. One that ends without an answer has failed, so its items are read again."""
     task, spec = run.spec.triage, run.spec
     if task is None:
         return RunResult("failed", "internal error: a triage run without an automation")

@@ -121,6 +121,7 @@ def test_triage_answer_that_cites_what_exists_is_accepted(changes: dict[str, Any
         ({"criteria": [{"text": "all is well", "evidence": ""}]}, "name a command or a kind of evidence"),
         ({"criteria": [SUITE | {"command": "true"}]}, "ends with 0 whatever was done"),
         ({"criteria": [SUITE, SUITE | {"text": "**the suite** passes"}]}, "write each as plain text in one line"),
+        ({"criteria": [SUITE | {"text": "it passes [repo=acme/other#evil]"}]}, "without headings, lists, links"),
         ({"runs": [{"command": "ls\nrm -r x", "exit_code": 0}]}, "write one line"),
         ({"title": "t" * 10_000}, "findings.0.title: String should have at most 150 characters"),
         ({"severity": "apocalyptic"}, "findings.0.severity"),
