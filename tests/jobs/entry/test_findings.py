@@ -21,7 +21,7 @@ from jobs.effects.automations.memory import read_memory, write_memory
 from jobs.loop.automation import Automation, Destination, StartRule
 from jobs.loop.automation_commands import FileFinding, NoteFinding, WriteMemory
 from jobs.loop.automation_state import AutomationState, KnownFinding, automations_id
-from jobs.loop.derived_ids import finding_ticket_id, memory_ticket_id
+from jobs.loop.derived_ids import derive_id, finding_ticket_id, memory_name
 from jobs.loop.state import Loop, Stage
 from jobs.messages.automations import FINDING_LABEL, FINDING_TITLE, MEMORY_TITLE
 from jobs.runtime import keys
@@ -289,7 +289,7 @@ def test_memory_is_one_ticket_that_people_can_read_and_whose_edits_have_no_effec
     second = remember(board, state)
 
     ticket = board.world.tracker.fetch(first.id)
-    assert first.id == second.id == memory_ticket_id(REPOSITORY)
+    assert first.id == second.id == derive_id(memory_name(REPOSITORY), "0")
     assert "SYSTEM" not in ticket.description and "## Rejected (1)" in ticket.description
     assert "https://evil.test" not in ticket.description and f"{ref.identifier}: The split" in ticket.description
     assert ticket.column == "Done"
@@ -316,7 +316,7 @@ def test_memory_that_people_deleted_is_written_to_a_new_ticket(board: Board) -> 
     state = replace(STATE, findings=(known(filed(board)),))
     board.ana.delete(remember(board, state).identifier)
 
-    assert remember(board, state).id == memory_ticket_id(REPOSITORY, 1)
+    assert remember(board, state).id == derive_id(memory_name(REPOSITORY), "1")
     assert read_memory(REPOSITORY, board.world)
 
 
