@@ -1,4 +1,4 @@
-"""Tickets that Loopline writes for a team as a whole, by derived ids: those of problems and of the digest."""
+"""Tickets that Loopline writes by derived ids: those of problems, of the digest, and of the memory of automations."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def restore_state(repository: str, metadata: Metadata, now: float) -> Automation
     schema = metadata.get("schema")
     if not isinstance(schema, int | float) or schema > SCHEMA:
         raise Rejected(f"the memory of {repository} has schema {schema!r}; this release reads {SCHEMA}")
-    if metadata.get("repository") != repository:
+    if str(metadata.get("repository")).lower() != repository.lower():
         raise Rejected(f"the memory of {repository} is that of {metadata.get('repository')!r}")
     parts = [metadata.get(f"findings{number}") for number in range(MOST_PARTS)]
     found = {one.fingerprint: one for part in parts for one in _read_list(part, _KNOWN) if _is_valid(repository, one)}

@@ -18,6 +18,6 @@ def finding_ticket_id(repository: str, fingerprint: str, reopened: int) -> Ticke
     return TicketId(derive_id("finding", repository.lower(), fingerprint, str(reopened)))
 
 
-def memory_ticket_id(repository: str, deleted: int = 0) -> TicketId:
-    """Of the ticket that has the memory of a repository's automations, when people deleted that many before it."""
-    return TicketId(derive_id("memory", repository.lower(), str(deleted)))
+def memory_name(repository: str) -> str:
+    """The name for `find_own_ticket` of the ticket that has the memory of a repository's automations."""
+    return f"memory/{repository.lower()}"

@@ -70,8 +70,9 @@ def finding_body(
 
 
 def criteria_section(criteria: Sequence[ProposedCriterion]) -> str:
-    """The criteria as a list that `jobs.contract.criteria` reads, so that the ticket needs no planner."""
-    lines = "\n".join(f"- {inline(format_criterion(criterion))}" for criterion in criteria)
+    """The criteria as a list that `jobs.contract.criteria` reads, so that the ticket needs no planner. Tags, which
+    choose repository and branch, are removed."""
+    lines = "\n".join(f"- {inline(strip_tags(format_criterion(criterion)))}" for criterion in criteria)
     return f"## Acceptance criteria\n\n{lines}" if lines else ""
 
 

@@ -2,7 +2,7 @@
 `jobs.advance_run`.
 
 It has no work tree and no tool but its answer, and it sees only the pairs that are alike by themselves. Without a
-readable answer the findings count as new.
+complete answer it has failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from integrations.texts import cut
 from integrations.values import Codec
 from jobs.loop.automation_state import KnownFinding
 from jobs.roles.instructions import Instructions
-from jobs.roles.slice import RunResult, Slice, remind_once, run_model
+from jobs.roles.slice import RunResult, Slice, explain_missing_answer, remind_once, run_model
 from jobs.roles.submission import STRICT, HostTool, OnlySubmission, accept_answer, parse_form, reject_answer
 from jobs.roles.ticket_brief import fence
 from jobs.workflow.automations.findings import MOST_PAIRS, Pair, find_resembling
@@ -55,7 +55,7 @@ MATCHES_TOOL = ToolSpec(
 
 
 def run_matcher(run: Slice) -> RunResult | None:
-    """The matches of the run's findings; none without a readable answer."""
+    """The matches of the run's findings. Without an answer it is not known which are new, so the run has failed."""
     task = run.spec.triage
     pairs = find_resembling(task.found, task.known) if task else ()
     if not pairs:
@@ -64,10 +64,9 @@ def run_matcher(run: Slice) -> RunResult | None:
     outcome = run_model(run, tools, build_matcher_brief(run, pairs), Instructions(), max_turns=MAX_TURNS)
     if outcome is None or remind_once(run, outcome, MATCHES_TOOL.name):
         return None
-    if outcome.kind not in {"done", "turns"}:
-        return RunResult(outcome.kind, outcome.summary)
-    matches = _MATCHES.from_builtins(outcome.final["matches"]) if outcome.final is not None else ()
-    return RunResult("done", outcome.summary, Matched(matches=matches))
+    if outcome.final is None:
+        return explain_missing_answer(outcome, MATCHES_TOOL.name)
+    return RunResult("done", outcome.summary, Matched(matches=_MATCHES.from_builtins(outcome.final["matches"])))
 
 
 def accept_matches(arguments: Mapping[str, Any], pairs: Sequence[Pair]) -> ToolResult:
@@ -77,6 +76,9 @@ def accept_matches(arguments: Mapping[str, Any], pairs: Sequence[Pair]) -> ToolR
         return answer
     if wrong := [str(one.pair) for one in answer.pairs if one.pair > len(pairs)]:
         return reject_answer(f"pairs: there is no pair {', '.join(wrong)}.")
+    judged = {one.pair for one in answer.pairs}
+    if missing := [str(number) for number in range(1, len(pairs) + 1) if number not in judged]:
+        return reject_answer(f"pairs: judge the pair {', '.join(missing)} too.")
     matches = tuple(
         Match(
             fingerprint=pairs[one.pair - 1].fingerprint,

@@ -161,6 +161,13 @@ def remind_once(run: Slice, outcome: AgentOutcome, tool: str) -> bool:
     return True
 
 
+def explain_missing_answer(outcome: AgentOutcome, tool: str) -> RunResult:
+    """The result of an agent that ended without its answer."""
+    if outcome.kind != "done":
+        return RunResult(outcome.kind, outcome.summary)
+    return RunResult("failed", f"The agent ended without calling {tool}.")
+
+
 def build_spinning_limits(spec: RunSpec) -> SpinningLimits:
     """The runner's limits, without `same_failures`: it compares iterations, which the runner does not know."""
     own = {name: limit for name, limit in vars(spec.policy.loop.spinning).items() if name != "same_failures"}

@@ -19,7 +19,7 @@ from jobs.loop.automation_state import KnownFinding, TriageTask
 from jobs.roles.command_sources import Checkout, check_commands, read_own_sources
 from jobs.roles.environment import BuildStopped, prepare_environment, write_exclusions
 from jobs.roles.instructions import read_instructions
-from jobs.roles.slice import RunResult, Slice, remind_once, run_in_tree
+from jobs.roles.slice import RunResult, Slice, explain_missing_answer, remind_once, run_in_tree
 from jobs.roles.source_digest import build_item_tools, format_digest
 from jobs.roles.submission import HostTool, IsStopped, accept_answer
 from jobs.roles.ticket_brief import fence
@@ -31,7 +31,7 @@ _FOUND: Codec[tuple[ProposedFinding, ...]] = Codec(tuple[ProposedFinding, ...])
 
 
 def run_triage(run: Slice) -> RunResult | None:
-    """The findings of the run. A run that ends without an answer is done, and has found nothing."""
+    """The findings of the run. One that ends without an answer has failed, so its items are read again."""
     task, spec = run.spec.triage, run.spec
     if task is None:
         return RunResult("failed", "internal error: a triage run without an automation")
@@ -56,8 +56,10 @@ def run_triage(run: Slice) -> RunResult | None:
     if outcome is None or remind_once(run, outcome, FINDINGS_TOOL.name):
         return None
     run.mirror.remove_workspace(run.folder)
-    findings = _FOUND.from_builtins(outcome.final["findings"]) if outcome.final is not None else ()
-    return RunResult(outcome.kind, outcome.summary, Found(findings=findings, problems=problems))
+    if outcome.final is None:
+        return explain_missing_answer(outcome, FINDINGS_TOOL.name)
+    findings = _FOUND.from_builtins(outcome.final["findings"])
+    return RunResult("done", outcome.summary, Found(findings=findings, problems=problems))
 
 
 def _find_missing_skill(run: Slice, own: Automation) -> Iterator[str]:

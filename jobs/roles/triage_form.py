@@ -115,7 +115,7 @@ def _find_problems(
             yield f"paths: {path!r} does not exist on the base branch."
     criteria = convert_criteria(one)
     if read_ticket_criteria(criteria_section(criteria)).criteria != criteria:
-        yield "criteria: write each as plain text in one line, without headings, lists and links."
+        yield "criteria: write each as plain text in one line, without headings, lists, links and repository tags."
 
 
 def convert_criteria(one: SubmittedFinding) -> tuple[ProposedCriterion, ...]:

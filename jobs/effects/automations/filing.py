@@ -51,7 +51,7 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
         returns=command.returns,
         asks=asks,
         starts=starts,
-        names_repository=_has_several_repositories(team, world),
+        names_repository=_has_other_repositories(team, command.repository, world),
     )
     related = [NewRelation(kind="related", ticket_id=ref.id) for ref in _list_related(command)]
     created = world.tracker.create_ticket(
@@ -131,15 +131,20 @@ def watch_finding(ticket: Ticket, link: FindingLink, world: World) -> None:
 
 def find_column(automation: Automation, team: str, world: World) -> str:
     """The column of the automation's `into`: that of a role, or one of this name. Empty for the team's first one, which
-    is triage where the team uses that."""
-    served = world.policy.teams.get(team)
+    is triage where the team uses that. Raises `Rejected` for the agent column, which starts work."""
+    served, place = world.policy.teams.get(team), automation.origin or "its declaration"
     if served is None:
         raise Rejected(
             f"The automation {automation.name} files into the team {team!r}, which LOOPLINE_TEAMS does not name: "
-            f"correct `into.team` in {automation.origin or 'its declaration'}."
+            f"correct `into.team` in {place}."
         )
     name, columns = automation.into.column, served.board_columns()
     found = next((column for role, column in columns.items() if role == name), "")
+    if (found or name) in {columns.get("agent"), served.columns.get("agent")}:
+        raise Rejected(
+            f"The automation {automation.name} files into the column {name!r}, which starts work: name another one at "
+            f"`into` in {place}, and use `start` to begin work."
+        )
     return found or ("" if name == "triage" else name)
 
 
@@ -166,5 +171,5 @@ def _list_related(command: FileFinding) -> list[TicketRef]:
     return [*command.related, *([command.previous] if command.previous else [])]
 
 
-def _has_several_repositories(team: str, world: World) -> bool:
-    return len(world.policy.teams[team].repositories) > 1
+def _has_other_repositories(team: str, repository: str, world: World) -> bool:
+    return any(name.lower() != repository.lower() for name in world.policy.teams[team].repositories)

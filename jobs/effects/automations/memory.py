@@ -3,37 +3,36 @@ rebuilt when Redis is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 
 from integrations.automation_events import AutomationEvent, MemoryWritten
-from integrations.errors import NotFound, Rejected, Unauthorized
+from integrations.errors import Rejected, Unauthorized
 from integrations.ports.tracker import Attachment
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.filing import watch_finding
+from jobs.effects.own_tickets import find_own_ticket
 from jobs.effects.texts import sanitize_text, withhold_secrets
 from jobs.effects.world import World
 from jobs.loop.automation_commands import WriteMemory
 from jobs.loop.automation_memory import Metadata, memory_of, restore_state
 from jobs.loop.automation_state import AutomationState
-from jobs.loop.derived_ids import memory_ticket_id
+from jobs.loop.derived_ids import memory_name
 from jobs.loop.finding_state import FindingLink
 from jobs.messages import automations as messages
 from jobs.messages.text import state_message
 
-MOST_DELETED = 20
-"""Tickets of one memory that people deleted."""
 _log = structlog.get_logger(__name__)
 
 
 def write_memory(command: WriteMemory, ctx: AutomationContext) -> Sequence[AutomationEvent]:
     """Write the present state, over whatever people wrote there. Without a finding no ticket is created."""
     state, world = ctx.state, ctx.world
-    ticket, free = _find_ticket(state.repository, world)
+    ticket, free = find_own_ticket(memory_name(state.repository), world)
     if ticket is None and not state.findings:
         return ()
     draft = ticket or Ticket(id=free, identifier=Identifier(""), title="", team=state.team)
@@ -60,7 +59,7 @@ def read_memory(repository: str, world: World) -> AutomationState | None:
 
     Tickets of open findings are watched again. A memory that cannot be used is logged, and counts as none."""
     try:
-        ticket, _ = _find_ticket(repository, world)
+        ticket, _ = find_own_ticket(memory_name(repository), world)
     except Unauthorized:
         raise
     except Rejected as error:
@@ -78,22 +77,6 @@ def read_memory(repository: str, world: World) -> AutomationState | None:
         _watch_open_findings(state, world)
         return replace(state, memory_ticket=ticket.to_reference())
     return None
-
-
-def _find_ticket(repository: str, world: World) -> tuple[Ticket | None, TicketId]:
-    """The memory's ticket, or the id to create it with. One that people deleted is left alone."""
-    for ticket_id in _list_ids(repository):
-        try:
-            found = world.tracker.fetch(ticket_id)
-        except NotFound:
-            return None, ticket_id
-        if not found.trashed and (found.creator is None or found.creator.is_us):
-            return found, ticket_id
-    raise Rejected(f"The memory of {repository} was deleted {MOST_DELETED} times: restore one of its tickets.")
-
-
-def _list_ids(repository: str) -> Iterator[TicketId]:
-    yield from (memory_ticket_id(repository, deleted) for deleted in range(MOST_DELETED))
 
 
 def _read_time(metadata: Metadata) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.effects.texts import sanitize_text
-from jobs.loop.automation_state import AutomationState, automations_id
+from jobs.loop.automation_state import AutomationState
 from jobs.loop.finding_state import RequestAutomation
 from jobs.messages import automations as messages
 from jobs.store.automations import AutomationStore
@@ -32,7 +32,7 @@ def _choose(command: RequestAutomation, ctx: Context, store: AutomationStore) ->
     """The repository of the ticket, or the first one of its team that has this automation."""
     team = ctx.world.policy.teams.get(ctx.ticket.team)
     names = tuple(dict.fromkeys(filter(None, (command.repository, *(team.repositories if team else ())))))
-    states = {name: store.load(automations_id(name)) for name in names}
+    states = {name: store.find(name) for name in names}
     having = (name for name, state in states.items() if state and find_automation(state, command.name))
     name = next(having, names[0] if names else "")
     return name or "This team", states.get(name)

@@ -31,13 +31,15 @@ from integrations.ports.tracker import TicketSearch
 from integrations.request_budget import Priority, use_priority
 from integrations.signatures import build_key, sign_facts
 from integrations.texts import cut
-from integrations.values import CommitSha, Ticket, TicketRef
+from integrations.values import CommitSha, Ticket, TicketId, TicketRef
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.gather import find_repository
 from jobs.effects.texts import WITHHELD
 from jobs.loop.automation import SourceSpec
 from jobs.loop.automation_commands import ReadSources
 from jobs.runtime.disk import check_disk
+from jobs.store.automations import AutomationStore
+from jobs.store.problems import list_known_problems
 from jobs.store.source_items import SourceItems
 from jobs.workflow.finding_reports import read_present_status
 
@@ -168,9 +170,8 @@ class _Reading:
         return SourceReading(tuple(items), notes=note)
 
     def _read_tickets(self, query: SourceQuery) -> SourceReading:
-        """Tickets of the team, open ones unless the filter names columns; not those of findings and the memory."""
-        given, own = query.filter, {one.ticket.id for one in self.ctx.state.findings if one.ticket}
-        own |= {self.ctx.state.memory_ticket.id} if self.ctx.state.memory_ticket else set()
+        """Tickets of the team, open ones unless the filter names columns; not those that Loopline wrote itself."""
+        given, own = query.filter, self._list_own_tickets()
         columns = tuple(name.strip() for name in given.get("columns", "").split(",") if name.strip())
         policy = self.ctx.world.policy
         team = given.get("team") or policy.team_of_repository(query.repository)
@@ -187,6 +188,13 @@ class _Reading:
         wanted = [one for one in found if one.id not in own and (columns or one.column_type not in _CLOSED)]
         note = (f"there are more than {query.limit} tickets",) if len(wanted) > query.limit else ()
         return SourceReading(tuple(_to_ticket(one) for one in wanted[: query.limit]), notes=note)
+
+    def _list_own_tickets(self) -> set[TicketId]:
+        """Those of findings and memories, also of other repositories of the team, and of problems."""
+        redis = self.ctx.world.redis
+        states = [self.ctx.state, *AutomationStore(redis).states()]
+        refs = [ref for state in states for ref in (state.memory_ticket, *(one.ticket for one in state.findings))]
+        return {ref.id for ref in refs if ref} | {one.ticket_id for one in list_known_problems(redis)}
 
 
 def _to_commit(one: ListedCommit, page: str, diff: str) -> SourceItem:

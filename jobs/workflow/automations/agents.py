@@ -13,8 +13,7 @@ from jobs.loop.commands import RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import Attempt, Contract, Workspace
 from jobs.workflow.automations.decision import AutomationDecision, day_of, put_run
-from jobs.workflow.automations.findings import find_resembling
-from jobs.workflow.automations.slots import FIRST_LOOK_SECONDS
+from jobs.workflow.automations.slots import find_since
 from jobs.workflow.decision import ServicePolicy
 from jobs.workflow.run import INSTEAD, name_model_setting
 
@@ -27,11 +26,6 @@ def start_agent(
 ) -> AutomationDecision:
     """Start the agent of the run's stage."""
     role: RunRole = "triage" if run.stage == "finding" else "matcher"
-    known = list_known(state)
-    if role == "matcher":
-        pairs = find_resembling(run.found, known)
-        wanted = {pair.known for pair in pairs}
-        known = tuple(one for one in known if one.fingerprint in wanted)
     run = replace(run, run_id=RunId(f"{run.id}-{role}"))
     own: Role = getattr(state.policy.loop.roles, role, Role())
     models = policy.runner_models.get(own.runner, policy.models)
@@ -59,8 +53,8 @@ def start_agent(
         triage=TriageTask(
             run=run.id,
             automation=automation,
-            since=state.read_at.get(run.automation, run.started_at - FIRST_LOOK_SECONDS),
-            known=known,
+            since=find_since(state, run.automation, run.started_at),
+            known=list_known(state),
             found=run.found,
         ),
         databases=policy.list_databases(state.repository, "triage"),
@@ -76,5 +70,6 @@ def _limit_caps(state: AutomationState, run: AutomationRun, automation: Automati
 
 
 def list_known(state: AutomationState) -> tuple[KnownFinding, ...]:
-    """The findings with a ticket: one that could not be filed is found again."""
-    return tuple(one for one in state.findings if one.ticket)
+    """The findings with a ticket, and those that a run is filing now. One that could not be filed is found again."""
+    pending = {fingerprint for run in state.runs.values() for fingerprint in run.pending}
+    return tuple(one for one in state.findings if one.ticket or one.fingerprint in pending)

@@ -1,4 +1,5 @@
-"""Rules about declarations: they are read when the base branch has changed, and the last usable ones are kept."""
+"""Rules about declarations: they are read when the base branch has changed, and an unusable
+WORKFLOW.md keeps its last ones."""
 
 from __future__ import annotations
 

@@ -134,9 +134,13 @@ def plan_filing(
     `matches` are the matcher's, of which only those about pairs of `find_resembling` count."""
     pairs = {(pair.fingerprint, pair.known) for pair in find_resembling(found, known)}
     judged = [match for match in matches if (match.fingerprint, match.known) in pairs]
-    fresh = _merge_matched(merge_repeated(found), judged)
-    same_as = {match.fingerprint: match.known for match in judged if match.relation == "same"}
     by_fingerprint = {one.fingerprint: one for one in known}
+    fresh, moved = _merge_matched(merge_repeated(found), judged)
+    same_as = {
+        moved.get(match.fingerprint, match.fingerprint): match.known
+        for match in judged
+        if match.relation == "same" and match.known in by_fingerprint
+    }
     filings: dict[str, Filing] = {}
     notes: dict[str, Note] = {}
     rejected: list[ProposedFinding] = []
@@ -279,8 +283,11 @@ def _merge(one: ProposedFinding, other: ProposedFinding) -> ProposedFinding:
     )
 
 
-def _merge_matched(found: Sequence[ProposedFinding], judged: Sequence[Match]) -> list[ProposedFinding]:
-    """The findings, without those that are the same as an earlier one of this run, which gets their texts."""
+def _merge_matched(
+    found: Sequence[ProposedFinding], judged: Sequence[Match]
+) -> tuple[list[ProposedFinding], dict[str, str]]:
+    """The findings, without those that are the same as an earlier one of this run, which gets their texts; and the
+    fingerprint of that one by those of the others."""
     merged = {one.fingerprint: one for one in found}
     moved: dict[str, str] = {}
     for match in judged:
@@ -288,8 +295,9 @@ def _merge_matched(found: Sequence[ProposedFinding], judged: Sequence[Match]) ->
         if match.relation == "same" and {match.fingerprint, target} <= merged.keys() and match.fingerprint != target:
             one = merged.pop(match.fingerprint)
             merged[target] = _merge(merged[target], one)
-            moved |= {match.fingerprint: target}
-    return list(merged.values())
+            moved = {name: target if place == match.fingerprint else place for name, place in moved.items()}
+            moved[match.fingerprint] = target
+    return list(merged.values()), moved
 
 
 def _limit(filings: Sequence[Filing], limits: AutomationLimits, opened: int) -> tuple[list[Filing], list[Filing]]:

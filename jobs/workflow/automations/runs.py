@@ -33,8 +33,14 @@ def on_sources_read(state: AutomationState, event: SourcesRead, policy: ServiceP
     run = find_run(state, event.run)
     if run is None or run.stage != "reading":
         return AutomationDecision(state)
-    run = replace(run, base_sha=event.base_sha or run.base_sha, items=event.items, problems=event.problems)
-    run = replace(run, incomplete=not event.complete)
+    run = replace(
+        run,
+        started_at=min(run.started_at, event.at),  # a slot that is rehearsed is ahead of its sources
+        base_sha=event.base_sha or run.base_sha,
+        items=event.items,
+        problems=event.problems,
+        incomplete=not event.complete,
+    )
     automation = find_automation(state, run.automation)
     if automation is None:
         return end_run(state, run, "skipped", event.at, "Its declaration was removed.")
@@ -75,17 +81,19 @@ def on_run_finished(state: AutomationState, event: RunFinished, policy: ServiceP
 
 
 def on_command_failed(state: AutomationState, event: CommandFailed) -> AutomationDecision:
-    """A command cannot be performed: the run ends, except after a failure to file one of several findings. Where no run
-    is left, the problem is added to its record."""
+    """A command cannot be performed: the run ends, except after a failure to file one of several findings, or to note
+    or remember one. Where no run is left, the problem is added to its record."""
     if event.command == "ReadDeclarations":
         return AutomationDecision(replace(state, problems=(event.reason,)))
     run = find_run(state, event.run) or _find_by_agent(state, event.run)
     if run is None:
         return AutomationDecision(_note_on_record(state, event.run, event.reason))
-    if event.command != "FileFinding":
+    if event.command not in {"FileFinding", "NoteFinding", "WriteMemory"}:
         return end_run(state, run, "failed", event.at, event.reason)
-    run = replace(run, problems=(*run.problems, event.reason), incomplete=True)
-    return finish_filing(state, run, event.fingerprint, event.at)
+    run = replace(run, problems=(*run.problems, event.reason))
+    if event.command != "FileFinding":
+        return AutomationDecision(put_run(state, run))
+    return finish_filing(state, replace(run, incomplete=True), event.fingerprint, event.at)
 
 
 def finish_filing(state: AutomationState, run: AutomationRun, fingerprint: str, at: float) -> AutomationDecision:
@@ -139,6 +147,7 @@ def _file(
         duplicates=plan.duplicates,
         rejected=len(plan.rejected),
         dropped=run.dropped + len(plan.dropped),
+        incomplete=run.incomplete or bool(plan.dropped),
     )
     state = _remember(state, plan, automation, at)
     commands = [*_list_notes(state, plan, run, at), *_list_filings(state, plan, run, automation)]

@@ -116,10 +116,16 @@ def _start(
         repository=state.repository,
         base_branch=state.base_branch,
         automation=automation,
-        since=state.read_at.get(name, at - FIRST_LOOK_SECONDS),
+        since=find_since(state, name, at),
         known=tuple(one.ticket for one in state.findings if one.ticket and one.status in {"open", "accepted"}),
     )
     return put_run(state, run), [command]
+
+
+def find_since(state: AutomationState, name: str, at: float) -> float:
+    """From when a run that starts at `at` reads its sources. A reading by a clock that was ahead does not count."""
+    last = state.read_at.get(name, at)
+    return last if last < at else at - FIRST_LOOK_SECONDS
 
 
 def explain_budget(state: AutomationState, automation: Automation, at: float) -> str:

@@ -71,6 +71,10 @@ def test_memory_of_another_repository_or_release_is_refused() -> None:
         restored(memory_of(STATE) | {"schema": 2})
 
 
+def test_memory_is_read_after_the_name_of_the_repository_was_written_in_other_letters() -> None:
+    assert restore_state("Acme/Shop", memory_of(STATE), NOW).findings == STATE.findings
+
+
 def test_memory_times_in_the_future_count_as_now() -> None:
     memory = memory_of(replace(STATE, last_slots={"ci-triage": 9e9}, findings=(known(1, decided_at=9e9, last_at=9e9),)))
 

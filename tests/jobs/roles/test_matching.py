@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from integrations.findings import Match, Matched, ProposedFinding
@@ -18,9 +16,11 @@ KNOWN = KnownFinding(
 NEW = ProposedFinding(title="Wrong rounding of cents", body="It is off by one.", items=("issue:1",), fingerprint="n")
 
 
-def match(agents: Agents, *answers: Answer, **changes: Any) -> tuple[Match, ...]:
-    task = TriageTask(run="r", automation=Automation(name="ci"), known=(KNOWN,), found=(NEW,))
-    ended = agents.run("matcher", *answers, triage=changes.get("task", task))
+TASK = TriageTask(run="r", automation=Automation(name="ci"), known=(KNOWN,), found=(NEW,))
+
+
+def match(agents: Agents, *answers: Answer, task: TriageTask = TASK) -> tuple[Match, ...]:
+    ended = agents.run("matcher", *answers, triage=task)
     assert isinstance(ended.result, Matched) and ended.outcome == "done"
     return ended.result.matches
 
@@ -54,10 +54,13 @@ def test_matcher_different_findings_are_no_match(agents: Agents) -> None:
             calling("submit_matches", pairs=[{"pair": 2, "relation": "same", "reason": "r"}]), id="no such pair"
         ),
         pytest.param(calling("submit_matches", pairs="all"), id="unreadable"),
+        pytest.param(calling("submit_matches", pairs=[]), id="no pair"),
     ],
 )
-def test_matcher_without_a_readable_answer_matches_nothing(agents: Agents, answer: Answer) -> None:
-    assert match(agents, answer) == ()
+def test_matcher_without_a_complete_answer_has_failed(agents: Agents, answer: Answer) -> None:
+    ended = agents.run("matcher", answer, triage=TASK)
+
+    assert ended.outcome != "done" and ended.result == Matched()
     assert len(agents.script.asked) <= 3
 
 

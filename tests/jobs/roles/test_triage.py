@@ -121,6 +121,7 @@ def test_triage_answer_that_cites_what_exists_is_accepted(changes: dict[str, Any
         ({"criteria": [{"text": "all is well", "evidence": ""}]}, "name a command or a kind of evidence"),
         ({"criteria": [SUITE | {"command": "true"}]}, "ends with 0 whatever was done"),
         ({"criteria": [SUITE, SUITE | {"text": "**the suite** passes"}]}, "write each as plain text in one line"),
+        ({"criteria": [SUITE | {"text": "it passes [repo=acme/other#evil]"}]}, "without headings, lists, links"),
         ({"runs": [{"command": "ls\nrm -r x", "exit_code": 0}]}, "write one line"),
         ({"title": "t" * 10_000}, "findings.0.title: String should have at most 150 characters"),
         ({"severity": "apocalyptic"}, "findings.0.severity"),
@@ -202,8 +203,9 @@ def test_triage_standin_submits_failures_issues_and_regressions(agents: Agents) 
     assert sorted(one.items[0] for one in findings) == [CHECK.key, "commit:abc", "issue:7"]
 
 
-def test_triage_without_an_answer_has_found_nothing(agents: Agents) -> None:
-    assert found(agents, Answer("All is well.")) == ()
+def test_triage_without_an_answer_has_failed(agents: Agents) -> None:
+    ended = run(agents, Answer("All is well."))
+    assert (ended.outcome, ended.summary) == ("failed", "The agent ended without calling submit_findings.")
     assert [e.data["text"] for e in agents.entries("triage") if e.kind == "note"] == [
         f"You ended without calling `{FINDINGS_TOOL.name}`. Call it now; nothing else counts."
     ]

@@ -23,8 +23,11 @@ from jobs.effects.automations.perform import perform_automation
 from jobs.effects.texts import WITHHELD
 from jobs.loop.automation import Automation, SourceSpec
 from jobs.loop.automation_commands import ReadSources
-from jobs.loop.automation_state import AutomationState, KnownFinding
+from jobs.loop.automation_state import AUTOMATION_STATE, AutomationState, KnownFinding
+from jobs.loop.problem import KnownProblem, Problem
+from jobs.runtime import keys
 from jobs.runtime.lease import hold
+from jobs.store.problems import save_problem
 from jobs.store.source_items import SourceItems
 from tests.jobs.board import Board, open_board
 
@@ -167,18 +170,31 @@ def test_source_tickets_has_open_ones_by_filter_without_those_of_findings(board:
     state = replace(STATE, findings=(_finding(ref),))
 
     read(board, SourceSpec(kind="tickets"))
-    keys = set(stored(board))
+    before = set(stored(board))
     read(board, SourceSpec(kind="tickets"), state=state)
     without = set(stored(board))
     read(board, SourceSpec(kind="tickets", filter={"columns": "Done"}))
 
-    assert keys - without == {f"ticket:{ref.id}"}
+    assert before - without == {f"ticket:{ref.id}"}
     assert set(stored(board)) == {f"ticket:{board.ticket_id(second)}"}
-    assert f"ticket:{board.ticket_id(second)}" not in keys
+    assert f"ticket:{board.ticket_id(second)}" not in before
     _, event = read(board, SourceSpec(kind="tickets", filter={"columns": "Doing"}))
     assert "has no column 'Doing'" in event.problems[0]
     _, event = read(board, SourceSpec(kind="tickets", filter={"team": "HR"}))
     assert event.problems[0].endswith("the team 'HR' is not in LOOPLINE_TEAMS, which has ENG.")
+
+
+def test_source_tickets_leaves_out_those_of_other_repositories_and_of_problems(board: Board) -> None:
+    refs = [TicketRef(id=TicketId(board.ticket_id(name)), identifier=name) for name in sorted(board.ana.board())]
+    other = AutomationState(repository="acme/other", findings=(_finding(refs[0]),), memory_ticket=refs[1])
+    board.world.redis.set(keys.automations(other.id), AUTOMATION_STATE.encode(other))
+    board.world.redis.sadd(keys.AUTOMATIONS, other.id)
+    problem = Problem(key="p", team=TEAM, kind="automation", subject="s", reason="r")
+    save_problem(board.world.redis, KnownProblem(problem=problem, first_at=1, last_at=1, ticket_id=refs[2].id))
+
+    read(board, SourceSpec(kind="tickets"))
+
+    assert not {f"ticket:{ref.id}" for ref in refs[:3]} & set(stored(board))
 
 
 def test_finding_whose_ticket_moved_is_decided(board: Board) -> None:

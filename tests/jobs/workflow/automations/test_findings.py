@@ -173,6 +173,17 @@ def test_matcher_merges_findings_of_one_run() -> None:
     assert result.filings[0].finding.items == (CHECK.key, ISSUE.key, LINT.key)
 
 
+def test_finding_that_is_the_same_as_a_known_one_and_as_a_new_one_makes_both_known() -> None:
+    open_one = known(finding(CHECK, title="Rounding of cents"))
+    one, other = finding(LINT, title="Rounding of cents is off"), finding(ISSUE, title="Rounding of cents again")
+    to_known = Match(fingerprint=other.fingerprint, known=open_one.fingerprint)
+    to_new = Match(fingerprint=other.fingerprint, known=one.fingerprint)
+
+    for matches in ([to_known, to_new], [to_new, to_known]):
+        result = plan(one, other, known=[open_one], matches=matches)
+        assert (titles(result), result.duplicates) == ([], 2)
+
+
 def test_related_findings_of_one_run_are_linked_by_the_id_of_the_first_ticket() -> None:
     one, other = finding(CHECK, title="Rounding of cents"), finding(ISSUE, title="Rounding of cents is off")
 

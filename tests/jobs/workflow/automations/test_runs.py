@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.events import CommandFailed, RunParked
-from integrations.findings import Match
+from integrations.automation_events import SourcesRead
+from integrations.events import CommandFailed, RunFinished, RunParked
+from integrations.findings import Found, Match
 from integrations.values import RunId
 from jobs.loop.automation_commands import FileFinding
 from jobs.loop.automation_state import AutomationState
 from jobs.loop.commands import StartRun
 from jobs.workflow.automations import AutomationDecision, decide
 from jobs.workflow.automations.decision import FAILURES_REPORTED
+from jobs.workflow.automations.findings import find_resembling
 from tests.jobs.workflow.automations.values import (
     DAILY,
     POLICY,
@@ -125,6 +127,51 @@ def test_resembling_finding_is_compared_by_a_matcher_and_both_costs_count() -> N
     assert decision.state.spent == {"ci-triage": {"2026-11-23": 0.25, "2026-11-24": 0.265}}
 
 
+def test_matcher_compares_no_finding_that_is_known_by_its_items() -> None:
+    state = _file(begin(DAILY), "check:a", "check:b")
+    again = triage(state, NINE + 86_400).state
+
+    comparing = step(
+        again, found(again, NINE + 86_460, finding("check:b", title="aaa"), finding("flaky:x", title="aaa"))
+    )
+    (start,) = comparing.commands
+
+    assert isinstance(start, StartRun) and start.spec.triage
+    pairs = find_resembling(start.spec.triage.found, start.spec.triage.known)
+    assert [(pair.fingerprint, pair.known) for pair in pairs] == [("flaky:x", "check:a")]
+
+
+def test_finding_that_another_run_is_filing_now_is_known() -> None:
+    state = triage(begin(DAILY)).state
+    filing = step(state, found(state, NINE + 60, finding("check:a"))).state
+    other = replace(filing, automations=(*filing.automations, replace(DAILY, name="other", schedule=None)))
+    both = step(other, asked(NINE + 61, name="other", by="Ana")).state
+    run = both.runs["other"]
+    reading = SourcesRead(**fields(NINE + 62), run=run.id, items=1)
+    at_work = step(both, reading).state
+
+    ended = RunFinished(
+        **fields(NINE + 63), run_id=at_work.runs["other"].run_id, generation=1, outcome="done",
+        result=Found(findings=(finding("check:a"),)),
+    )  # fmt: skip
+    decision = step(at_work, ended)
+
+    assert kinds(decision) == ["WriteMemory"] and decision.state.history[-1].duplicates == 1
+
+
+def test_note_that_cannot_be_written_does_not_end_the_run() -> None:
+    state = _file(begin(DAILY), "check:a")
+    again = triage(state, NINE + 86_400).state
+    filing = step(again, found(again, NINE + 86_460, finding("check:a"), finding("check:b"))).state
+
+    noted = step(filing, failed("NoteFinding", filing.runs["ci-triage"].id)).state
+    state = step(noted, filed(noted, NINE + 86_470, "check:b")).state
+
+    assert (state.history[-1].outcome, state.history[-1].filed, state.history[-1].note) == (
+        "filed", 1, "It is broken.",
+    )  # fmt: skip
+
+
 def test_matcher_that_fails_files_no_possible_duplicate_except_urgent_ones() -> None:
     state = _file(begin(DAILY), "check:a")
     again = triage(state, NINE + 86_400).state
@@ -166,6 +213,13 @@ def test_finding_that_cannot_be_filed_is_found_again_and_the_others_are_filed() 
     )  # fmt: skip
     again = triage(state, NINE + 86_400).state
     assert kinds(step(again, found(again, NINE + 86_460, finding("check:a")))) == ["FileFinding"]
+
+
+def test_finding_beyond_the_limits_is_read_again_by_the_next_run() -> None:
+    state = _file(begin(with_limits(DAILY, findings=1)), "check:a", "check:b", dropped="check:b")
+
+    assert (state.history[-1].filed, state.history[-1].dropped) == (1, 1)
+    assert state.read_at == {}
 
 
 def test_memory_that_cannot_be_written_is_noted_on_the_record() -> None:
@@ -225,10 +279,10 @@ def test_two_automations_of_a_repository_know_each_others_findings() -> None:
     assert kinds(step(state, found(state, NINE + 102, finding("check:a")))) == ["NoteFinding", "WriteMemory"]
 
 
-def _file(state: AutomationState, *names: str) -> AutomationState:
-    """The state after a run that filed these findings."""
+def _file(state: AutomationState, *names: str, dropped: str = "") -> AutomationState:
+    """The state after a run that filed these findings but for one beyond the limits."""
     state = triage(state).state
     state = step(state, found(state, NINE + 60, *map(finding, names))).state
-    for name in names:
+    for name in names if not dropped else [one for one in names if one != dropped]:
         state = step(state, filed(state, NINE + 61, name)).state
     return state

@@ -8,6 +8,7 @@ import pytest
 
 from integrations.automation_events import DeclarationsOutdated, ScheduleAdvanced
 from jobs.loop.automation import Automation, Schedule
+from jobs.loop.automation_commands import ReadSources
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import decide
 from jobs.workflow.automations.slots import explain_refusal
@@ -90,6 +91,25 @@ def test_slot_of_a_clock_far_ahead_does_not_stop_later_ones() -> None:
     state = run_at(run_at(state, at("2026-11-23 07:30")), at("2026-11-23 08:00"))
 
     assert started(state) == ["acme__shop-ci-triage-20310101T0800Z", "acme__shop-ci-triage-20261123T0800Z"]
+
+
+def test_sources_are_not_skipped_after_a_clock_far_ahead() -> None:
+    state = run_at(begin(DAILY), at("2031-01-01 12:00"))
+
+    state = run_at(state, at("2026-11-23 07:30"))
+    (command,) = step(state, passed(at("2026-11-23 08:00"))).commands
+
+    assert isinstance(command, ReadSources) and command.since == at("2026-11-22 08:00")
+
+
+def test_sources_of_a_rehearsed_slot_count_as_read_at_the_present() -> None:
+    ahead = ScheduleAdvanced(**fields(MONDAY), until=at("2026-11-24 08:00"))
+    state = step(begin(DAILY), ahead).state
+
+    state = step(state, read(state, MONDAY + 5, items=0)).state
+
+    assert state.read_at == {"ci-triage": MONDAY + 5}
+    assert state.last_slots == {"ci-triage": at("2026-11-24 08:00")}
 
 
 def test_deadline_from_a_clock_far_ahead_starts_nothing() -> None:
