@@ -129,6 +129,8 @@ class TicketCommented(BaseEvent):
     address until `jobs.effects.gather` looks the person up; None then if the person cannot comment there."""
     command: str = ""
     """With `through`: the command whose text is `body`. Without one the body is a sentence, whatever it looks like."""
+    commit: str = ""
+    """With `through`: the beginning of the head that the person has read and approves or merges."""
 
 
 @value

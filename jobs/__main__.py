@@ -32,13 +32,15 @@ from jobs.runtime.connection import check_persistence, connect, find_refusal
 from jobs.runtime.disk import check_disk
 from jobs.runtime.freeze import watch_freeze
 from jobs.runtime.keys import BOUNDS, REFUSAL
-from jobs.runtime.queues import AGENTS, EVENTS, FIRST, SWEEP, wake
+from jobs.runtime.queues import AGENTS, EVENTS, FIRST, REQUESTS, SWEEP, wake
 from jobs.runtime.run_folders import watch_run_folders
 from jobs.runtime.slots import run_slots
 from jobs.runtime.startup import prepare_process
 
 REFUSED = 2
 CLOCK_TIMEOUT_SECONDS = 5.0
+REQUEST_SLOTS = 3
+"""Requests of agents that a worker answers at the same time."""
 """Redis measures blocking reads with the wall clock: after it goes back, a read of 250 ms lasts until this timeout."""
 _log = structlog.get_logger("jobs.__main__")  # `__name__` is `__main__`, which logs no INFO
 
@@ -159,7 +161,7 @@ def _work(role: Role, settings: Settings, redis: Redis, stop: threading.Event) -
         wake(redis, SWEEP)  # find missed events, and rebuild an empty Redis, at once
     queue, slots = (EVENTS, settings.worker_slots) if role == "worker" else (AGENTS, settings.agent_slots)
     _log.info("working", queue=queue, slots=slots)
-    return run_slots(queue, slots, redis, stop, also=[FIRST] if role == "worker" else ())
+    return run_slots(queue, slots, redis, stop, also=[FIRST, *[REQUESTS] * REQUEST_SLOTS] if role == "worker" else ())
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -5,6 +5,7 @@ Reads what the connectors process has stored; only `check` needs it to run. Call
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TextIO
 from redis import Redis
 from redis.exceptions import RedisError
 
-from integrations.connectors.tools import find_duplicates, find_tool_problem, is_read_only
+from integrations.connectors.tools import find_duplicates, find_tool_problem, is_read_only, show_parameters
 from integrations.explain import show_name
 from integrations.texts import cut, show_hidden
 from jobs.config.environment import load, read_environment
@@ -103,3 +104,4 @@ def _describe_tools(connector: Connector) -> Iterator[str]:
         yield f"  {state}: {show_name(name)}, {kind}{f', not offered: {problem}' if problem else ''}"
         if state in ("new", "changed"):
             yield f"    {' '.join(show_hidden(cut(tool.description, 1_000)).split())}"
+            yield f"    {cut(json.dumps(show_parameters(tool)), 2_000)}"

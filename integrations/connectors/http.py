@@ -1,13 +1,14 @@
 """A server behind a URL: the HTTP client with the token, and bounds on its responses.
 
-Requests go to the endpoint's origin alone (the SDK follows no redirect to another one), and through the company's proxy
-like those of the other clients.
+Requests go to the endpoint's origin alone (the SDK follows no redirect to another one). OAuth metadata is read from
+that origin and the issuer's, wherever the server points; the token endpoint is that of the issuer's metadata. All
+requests go through the company's proxy like those of the other clients.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -40,13 +41,16 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
 
 class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    """Counts what a response has; a compressed one, which could expand without a bound, is refused."""
+    """Counts what a response has; a compressed one, which could expand without a bound, is refused. Reads nothing from
+    other origins than those of `urls`, which a server could choose to reach a network that it cannot see."""
 
-    def __init__(self, quota: Quota, **options: object) -> None:
+    def __init__(self, quota: Quota, urls: Iterable[str], **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        self._quota = quota
+        self._quota, self._origins = quota, {_find_origin(httpx2.URL(url)) for url in urls}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET" and _find_origin(request.url) not in self._origins:
+            return httpx2.Response(404, request=request)
         request.headers["accept-encoding"] = "identity"
         try:
             response = await super().handle_async_request(request)
@@ -60,6 +64,10 @@ class _BoundedTransport(httpx2.AsyncHTTPTransport):
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _BoundedStream(response.stream, self._quota)
         return response
+
+
+def _find_origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _explain_status(status: int, request: httpx2.Request) -> str:
@@ -99,7 +107,7 @@ async def open_http(
     timeout = httpx2.Timeout(_CONNECT_SECONDS, read=server.seconds)
     async with (
         httpx2.AsyncClient(
-            transport=_build_transport(server.url, quota), headers=headers, timeout=timeout,
+            transport=_build_transport(server, server.url, quota), headers=headers, timeout=timeout,
             auth=_build_auth(server, secrets), trust_env=False,
         ) as client,
         streamable_http_client(server.url, http_client=client, max_sse_event_size=LARGEST_MESSAGE) as streams,
@@ -107,7 +115,7 @@ async def open_http(
         yield streams
 
 
-def _build_transport(url: str, quota: Quota) -> _BoundedTransport:
+def _build_transport(server: McpServer, url: str, quota: Quota) -> _BoundedTransport:
     outbound = get_outbound()
     is_local = is_loopback(urlsplit(url).hostname or "")
     proxy, bundle = None if is_local else outbound.find_proxy(url), outbound.find_bundle()
@@ -117,7 +125,7 @@ def _build_transport(url: str, quota: Quota) -> _BoundedTransport:
     if proxy:
         credentials = (proxy.username, proxy.password) if proxy.username else None
         options["proxy"] = httpx2.Proxy(proxy.url, auth=credentials)
-    return _BoundedTransport(quota, **options)
+    return _BoundedTransport(quota, [url, *([server.oauth.issuer] if server.oauth else [])], **options)
 
 
 def _build_auth(server: McpServer, secrets: Mapping[str, str]) -> httpx2.Auth | None:

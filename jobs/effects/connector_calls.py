@@ -24,7 +24,7 @@ from jobs.effects.world import World
 from jobs.loop.commands import RunSpec
 from jobs.loop.connector_policy import find_access
 from jobs.runtime import keys, queues
-from jobs.runtime.requests import KEPT_SECONDS, Answer, Request
+from jobs.runtime.requests import CONTINUE, KEPT_SECONDS, UNCERTAIN, Answer, Request, Requests
 from jobs.store.connector_permissions import has_permission
 from jobs.store.connectors import ConnectorStore
 from jobs.store.ledger import charge_request
@@ -86,11 +86,16 @@ class ConnectorDesk:
             if not world.redis.set(keys.connector_call(request.id), 1, nx=True, ex=KEPT_SECONDS):
                 return Answer(text=INTERRUPTED, is_error=True), "interrupted"
         operation = f"connector.{'write' if access.writes else 'read'}"
+
+        def is_unwanted() -> bool:
+            is_stopped = world.runs.must_stop(spec.run_id) or world.stopping.is_set()
+            return is_stopped or Requests(world.redis).is_answered(request.id)  # the asker has given up
+
         fail(operation, "before")
         try:
             found = self.connectors.call(
                 call.server, call.tool, call.arguments, run=spec.run_id, pinned=known.pinned,
-                stopped=lambda: world.runs.must_stop(spec.run_id) or world.stopping.is_set(),
+                stopped=is_unwanted,
             )  # fmt: skip
         except ToolChanged as error:
             queues.wake(world.redis, queues.CHECK_CONNECTORS, "changed")
@@ -102,15 +107,11 @@ class ConnectorDesk:
         except IntegrationError as error:
             if world.stopping.is_set() and not access.writes:
                 raise Unavailable("the connectors process ends") from error  # the next one repeats the call
-            return Answer(text=explain_outage(call.server, error), is_error=True), "unavailable"
+            text = f"The connector {call.server} is not available now: {error}. "
+            return Answer(text=text + (UNCERTAIN if access.writes else CONTINUE), is_error=True), "unavailable"
         finally:
             fail(operation, "done")
         return Answer(text=found.text, is_error=found.is_error), "error" if found.is_error else "done"
-
-
-def explain_outage(server: str, error: IntegrationError) -> str:
-    """The sentence for a model."""
-    return f"The connector {server} is not available now: {error}. Continue without it, or try again later."
 
 
 def _refuse(reason: str) -> tuple[Answer, str]:

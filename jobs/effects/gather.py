@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from integrations.agent_events import PersonAsked
 from integrations.errors import (
     Forbidden,
     IntegrationError,
@@ -122,7 +123,7 @@ def gather(event: Event, world: World, seen: Move | None = None) -> Event | None
             return foreign.read_change(event, world)
         case RepositoryChanged():
             return foreign.read_repository(event, world)
-        case RunFinished():
+        case RunFinished() | PersonAsked():
             return replace(event, at=world.now())  # the clock of the agent's host can differ from the tracker's
         case ChecksReported():
             return replace(event, at=world.now())  # a check that has not ended reports no time

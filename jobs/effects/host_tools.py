@@ -31,8 +31,7 @@ def find_team(spec: RunSpec, policy: ServicePolicy) -> str:
     """The team of the run's ticket, or for a run without one the first team with its repository; empty without one."""
     if spec.ticket.team in policy.teams:
         return spec.ticket.team
-    repository = spec.workspace.repository
-    return next((key for key, team in policy.teams.items() if repository in team.repositories), "")
+    return policy.team_of_repository(spec.workspace.repository)
 
 
 def list_other_repositories(spec: RunSpec, policy: ServicePolicy) -> tuple[str, ...]:
@@ -71,9 +70,11 @@ def _format_ticket(ticket: Ticket, world: World) -> str:
 
 
 def read_ci_log(request: Request, spec: RunSpec, world: World) -> Answer:
-    """The checks of the pushed branch or of the base branch, or the details of one that failed, without secrets."""
+    """The checks of the pushed branch or of the base branch, or the details of one that failed, without secrets. A run
+    of an automation gets those of the base branch."""
     given, repository, host = request.arguments, spec.workspace.repository, world.code_host
-    sha = spec.pushed_sha if given["commit"] == "branch" else host.branch_head(repository, spec.workspace.base_branch)
+    is_own = given["commit"] == "branch" and spec.triage is None  # an automation has no branch
+    sha = spec.pushed_sha if is_own else host.branch_head(repository, spec.workspace.base_branch)
     if not sha:
         return Answer(text="There is no such commit yet: nothing was pushed.", is_error=True)
     checks = choose_newest(host.fetch_checks(repository, sha))

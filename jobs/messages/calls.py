@@ -14,6 +14,12 @@ def relayed_message(author: str, through: str, command: str, text: str) -> str:
     return "\n\n".join(parts)
 
 
+def moved_head_message(identifier: Identifier, head: str) -> str:
+    """Why a person's approval or merge was not decided: it is for another commit. `head` is empty without one."""
+    place = f"at commit {code(head)} now" if head else "without a commit now"
+    return f"The pull request of {identifier} is {place}, not at the one that you have read: read the evidence again."
+
+
 def no_access_message(identifier: Identifier) -> str:
     """Why a person's request was not decided."""
     return f"Your account on the board has no access to {identifier}: ask an administrator of the board for it."

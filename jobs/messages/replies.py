@@ -8,6 +8,10 @@ from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.foreign import branch_left_message
 from jobs.messages.text import code, format_time, inline, quoted, state_message
 
+EARLIER_THAN_QUESTION_MESSAGE = (
+    "The agent gets your comment, but its question came after it: please read the question above, and reply again."
+)
+
 
 def stopped_message(loop: Loop, left: str = "") -> str:
     """`left` is the branch that the clean-up leaves in place."""

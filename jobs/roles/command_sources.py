@@ -5,7 +5,7 @@ findings. Loopline runs commands in a clean checkout of the base branch, in the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,10 +85,13 @@ def read_own_sources(sources: Sequence[SourceSpec], checkout: Checkout) -> Sourc
     """Read each command and tool source once per run, also over several slices; None if the run is stopped."""
     run = checkout.run
     notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "source" in entry.data]
-    known = {str(note["source"]): note for note in notes}
+    known, used = {str(note["source"]): note for note in notes}, set[str]()
     for source in sources:
-        name = source.name or source.run
-        if source.kind not in _READERS or name in known:
+        if source.kind not in _READERS:
+            continue
+        name = _name_source(source, used)
+        used.add(name)
+        if name in known:
             continue
         read = _READERS[source.kind](name, source, checkout)
         if read is None:
@@ -99,6 +102,13 @@ def read_own_sources(sources: Sequence[SourceSpec], checkout: Checkout) -> Sourc
         run.conversation.append(Entry("note", known[name]))
     items = tuple(SOURCE_ITEM.from_builtins(note["item"]) for note in known.values() if note["item"])
     return SourceResults(items, tuple(str(note["problem"]) for note in known.values() if note["problem"]))
+
+
+def _name_source(source: SourceSpec, used: Collection[str]) -> str:
+    """The source's name; that of a further one for the same tool has its arguments too."""
+    name = source.name or source.run
+    arguments = sorted(source.filter.items()) if name in used else ()
+    return " ".join([name, *(f"{key}={text}" for key, text in arguments)])
 
 
 def _run_command(name: str, source: SourceSpec, checkout: Checkout) -> Reading | None:

@@ -6,27 +6,26 @@ Used by `jobs.roles.slice`. The descriptions are the accepted ones, so that a se
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from integrations.agent_events import PersonAsked
 from integrations.connectors.tools import (
     describe_tool,
     find_duplicates,
     find_tool_problem,
+    show_parameters,
     show_tool_name,
 )
-from integrations.ports.agent_runner import ToolResult, ToolSpec, Unanswered
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from integrations.values import clean_value
 from jobs.loop.connector_policy import Access, find_access
 from jobs.messages.escalations import LONGEST_QUESTION
-from jobs.roles.requests import build_request, fence_answer
+from jobs.roles.requests import ask_person, build_request, fence_answer
 from jobs.roles.submission import IsStopped, RequestTool
 from jobs.runtime import queues
 from jobs.runtime.heartbeats import list_live_roles
-from jobs.runtime.requests import Answer, Request, RequestKind, Requests
+from jobs.runtime.requests import CONTINUE, UNCERTAIN, Answer, Request, RequestKind, Requests
 from jobs.store.connector_permissions import CHOICES, build_permission_request, is_yes
 from jobs.store.connectors import Connector, ConnectorStore
 
@@ -65,7 +64,7 @@ def _build_tools(run: Slice, connector: Connector) -> Iterator[RequestTool]:
             shown = ToolSpec(
                 show_tool_name(connector.name, tool.name),
                 describe_tool(connector.name, tool) + _describe_access(access),
-                tool.parameters,
+                show_parameters(tool),
                 repeats=True,
             )
             yield RequestTool(shown, _Caller(run, connector, tool.name, access))
@@ -130,10 +129,11 @@ class _Caller:
         run, name = self._run, self._connector.name
         if queues.CONNECTORS not in list_live_roles(run.world.redis):
             text = f"The connector {name} is not available now: the connectors process does not run."
-            return Answer(text=f"{text} Continue without it, or try again later.", is_error=True)
+            return Answer(text=f"{text} {CONTINUE}", is_error=True)
         request = self._build_request(arguments, call_id)
         seconds = self._connector.server.seconds + OVERHEAD_SECONDS
-        limits = RequestKind(job=queues.CALL_CONNECTOR, seconds=seconds, most=MOST_CALLS)
+        advice = UNCERTAIN if self._access.writes else CONTINUE
+        limits = RequestKind(job=queues.CALL_CONNECTOR, seconds=seconds, most=MOST_CALLS, advice=advice)
         return Requests(run.world.redis).ask(request, run.conversation.lease, stopped, limits)
 
     def _build_request(self, arguments: Mapping[str, Any], call_id: str) -> Request:
@@ -141,8 +141,8 @@ class _Caller:
         return build_request(self._run, KIND, given, call_id)
 
     def _ask_person(self, asked: Request) -> Answer:
-        """The reply on the ticket. Raises `Unanswered` until there is one: the run waits without a slot."""
-        run, arguments = self._run, json.dumps(asked.arguments["arguments"], ensure_ascii=False)
+        """The reply on the ticket. Raises as `ask_person`."""
+        arguments = json.dumps(asked.arguments["arguments"], ensure_ascii=False)
         question = (
             f"May the agent call the tool {self._tool} of the connector {self._connector.name}? It changes something "
             f"there. Its arguments: {arguments}"
@@ -150,19 +150,4 @@ class _Caller:
         if len(question) > LONGEST_QUESTION:
             text = f"A person has to read the arguments: shorten them by {len(question) - LONGEST_QUESTION} characters."
             return Answer(text=text, is_error=True)
-        limits = RequestKind(most=MOST_QUESTIONS)
-        if answer := Requests(run.world.redis).ask_person(asked, run.conversation.lease, limits):
-            return answer
-        event = PersonAsked(
-            event_id=f"question:{asked.id}",
-            ticket_id=run.spec.ticket.id,
-            at=time.time(),
-            run_id=run.spec.run_id,
-            generation=run.spec.generation,
-            request_id=asked.id,
-            question=question,
-            choices=CHOICES,
-        )
-        run.world.store.deliver(event)
-        queues.wake_ticket(run.world.redis, event.ticket_id)
-        raise Unanswered
+        return ask_person(self._run, asked, RequestKind(most=MOST_QUESTIONS), question, CHOICES)

@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from integrations.agent_events import PersonAsked, TicketProposed
-from integrations.ports.agent_runner import ToolResult, ToolSpec, Unanswered
+from integrations.agent_events import TicketProposed
+from integrations.ports.agent_runner import ToolResult, ToolSpec
 from jobs.effects.host_tools import list_other_repositories
 from jobs.loop.tools_policy import ToolName
-from jobs.roles.requests import build_request, build_request_tool, describe_parameters, fence_answer
+from jobs.roles.requests import (
+    ask_person,
+    build_request,
+    build_request_tool,
+    deliver_event,
+    describe_parameters,
+    fence_answer,
+)
 from jobs.roles.submission import STRICT, IsStopped, RequestTool, parse_form
-from jobs.runtime import queues
 from jobs.runtime.requests import KINDS, Requests
 
 if TYPE_CHECKING:
@@ -60,7 +66,7 @@ class ReadCiLog(BaseModel):
     model_config = STRICT
     check: Word = Field(default="", description="a failed check, for the end of its log; empty lists all checks")
     commit: Literal["branch", "base"] = Field(
-        default="branch", description="branch: this ticket's branch as it was pushed; base: the base branch"
+        default="branch", description="branch: this work's branch as it was pushed; base: the base branch"
     )
 
 
@@ -130,24 +136,9 @@ def _build_tool(
 
 
 def _ask_person(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
-    """The answer. Raises `Unanswered` until there is one: the run waits without a slot."""
     request = build_request(run, "ask_person", given, call_id)
-    answer = Requests(run.world.redis).ask_person(request, run.conversation.lease, KINDS["ask_person"])
-    if answer:
-        return fence_answer(run, answer, "guidance")
-    event = PersonAsked(
-        event_id=f"question:{request.id}",
-        ticket_id=run.spec.ticket.id,
-        at=time.time(),
-        run_id=run.spec.run_id,
-        generation=run.spec.generation,
-        request_id=request.id,
-        question=given["question"],
-        choices=tuple(given["choices"]),
-    )
-    run.world.store.deliver(event)
-    queues.wake_ticket(run.world.redis, event.ticket_id)
-    raise Unanswered
+    answer = ask_person(run, request, KINDS["ask_person"], given["question"], tuple(given["choices"]))
+    return fence_answer(run, answer, "guidance")
 
 
 def _propose(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
@@ -163,6 +154,5 @@ def _propose(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
         title=given["title"],
         body=given["description"],
     )
-    run.world.store.deliver(event)
-    queues.wake_ticket(run.world.redis, event.ticket_id)
+    deliver_event(run, event)
     return ToolResult(PROPOSED)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from integrations.ports.agent_runner import ToolResult, ToolSpec
+from integrations.agent_events import PersonAsked, TicketProposed
+from integrations.errors import NotAttempted
+from integrations.ports.agent_runner import ToolResult, ToolSpec, Unanswered
 from jobs.roles.fences import Fences, Source
 from jobs.roles.submission import IsStopped, RequestTool, parse_form
 from jobs.roles.tools import MAX_OUTPUT, shorten
+from jobs.runtime import queues
 from jobs.runtime.requests import Answer, Request, RequestKind, Requests
 
 if TYPE_CHECKING:
     from jobs.roles.slice import Slice
+
+FULL_SECONDS = 10.0
+"""After which a run repeats an event for a full mailbox."""
 
 
 def build_request_tool(
@@ -56,6 +63,38 @@ def _shorten_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 def build_request(run: Slice, kind: str, arguments: Mapping[str, Any], call_id: str) -> Request:
     """The request of this tool call."""
     return Request(kind=kind, run_id=run.spec.run_id, call_id=call_id, arguments=dict(arguments))
+
+
+def ask_person(
+    run: Slice, request: Request, limits: RequestKind, question: str, choices: tuple[str, ...] = ()
+) -> Answer:
+    """The reply of a person to the question on the run's ticket.
+
+    Raises `Unanswered` until there is one: the run waits without a slot; `NotAttempted` as `deliver_event`."""
+    requests = Requests(run.world.redis)
+    if answer := requests.ask_person(request, run.conversation.lease, limits):
+        return answer
+    event = PersonAsked(
+        event_id=f"question:{request.id}",
+        ticket_id=run.spec.ticket.id,
+        at=time.time(),
+        run_id=run.spec.run_id,
+        generation=run.spec.generation,
+        request_id=request.id,
+        question=question,
+        choices=choices,
+    )
+    deliver_event(run, event)
+    requests.note_asked(request)
+    raise Unanswered
+
+
+def deliver_event(run: Slice, event: PersonAsked | TicketProposed) -> None:
+    """Put the event into the mailbox of the run's ticket. Idempotent. Raises `NotAttempted` while the mailbox is full:
+    the run backs off and repeats the call."""
+    if not run.world.store.deliver(event) and not run.world.store.is_known(event):
+        raise NotAttempted("too many events of the ticket wait for a decision", FULL_SECONDS)
+    queues.wake_ticket(run.world.redis, event.ticket_id)
 
 
 def fence_answer(run: Slice, answer: Answer, source: Source = "tool") -> ToolResult:

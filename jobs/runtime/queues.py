@@ -24,6 +24,8 @@ EVENTS = "events"
 AGENTS = "agents"
 CONNECTORS = "connectors"
 """Of the connectors process, which alone holds the tokens of MCP servers."""
+REQUESTS = "requests"
+"""Of agents to a worker, in slots of their own, so that slow ones delay no event."""
 FIRST = "first"
 """Of jobs that must begin within seconds, however long those of `EVENTS` take: it has a slot of its own."""
 LATER = "later"
@@ -45,7 +47,7 @@ CHECK_CONNECTORS = "jobs.connectors.check_connectors"
 _QUEUE_OF = {
     DRIVE: EVENTS, AUTOMATE: EVENTS, ADVANCE: AGENTS, SWEEP: EVENTS, REDELIVER: EVENTS, ACKNOWLEDGE: FIRST,
     CHECK_ACCESS: EVENTS, CONNECT: EVENTS, INFORM: EVENTS, NOTIFY: EVENTS, LOOK_UP_MEMBER: FIRST,
-    TEND_LESSONS: EVENTS, SERVE: EVENTS, CALL_CONNECTOR: CONNECTORS, CHECK_CONNECTORS: CONNECTORS,
+    TEND_LESSONS: EVENTS, SERVE: REQUESTS, CALL_CONNECTOR: CONNECTORS, CHECK_CONNECTORS: CONNECTORS,
 }  # fmt: skip
 LONGEST_DELAY_SECONDS = 86_400.0
 _DELAY_TOLERANCE_SECONDS = 60.0

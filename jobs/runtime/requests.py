@@ -30,6 +30,8 @@ MAX_ANSWER_CHARACTERS = 64_000
 KEPT_SECONDS = 7 * 86_400
 QUESTION_KEPT_SECONDS = 365 * 86_400
 POLL_SECONDS = 0.1
+CONTINUE = "Continue without it, or try again later."
+UNCERTAIN = "The call can have had its effect: look before you repeat it."
 WAKE_SECONDS = 5.0
 """After which an asker repeats the wake-up."""
 
@@ -39,13 +41,14 @@ class RequestKind:
     """How requests of one kind are answered.
 
     `job` is the queue job of the answering process, `seconds` its time limit, `most` the number per run. With
-    `retries`, for writes, an outage or a timeout lets the run back off and repeat the request; without, it becomes the
-    answer."""
+    `retries`, for idempotent writes, an outage or a timeout lets the run back off and repeat the request; without, it
+    becomes the answer, which ends with `advice`."""
 
     job: str = queues.SERVE
     seconds: float = 60.0
     most: int = 100
     retries: bool = False
+    advice: str = CONTINUE
 
 
 KINDS: dict[str, RequestKind] = {
@@ -141,7 +144,7 @@ class Requests:
         reason = reason or f"no answer within {kind.seconds:g} s"
         if kind.retries:
             raise NotAttempted(reason)
-        text = f"Not available now: {reason}. Continue without it, or try again later."
+        text = f"Not available now: {reason}. {kind.advice}"
         return self._store(request.id, lease, Answer(text=text, is_error=True))
 
     def ask_person(self, request: Request, lease: Lease, kind: RequestKind) -> Answer | None:
@@ -153,17 +156,27 @@ class Requests:
             return Answer(text="One question is still open. Ask again once it is answered.", is_error=True)
         return self.store(request, lease, kind, QUESTION_KEPT_SECONDS)
 
+    def note_asked(self, question: Request) -> None:
+        """The question is in the mailbox of the ticket: from now on its answer, or a stop, wakes the run."""
+        self._redis.hset(keys.request(question.id), "asked", 1)
+
     def awaits_person(self, run_id: RunId) -> bool:
-        """Whether the run waits for the answer to a question, and was not stopped."""
+        """Whether the run waits for the answer to a question, and was not stopped. One that crashed before its question
+        was in the mailbox is advanced, and asks again."""
         request_id = decode(self._redis.get(keys.question(run_id)) or b"")
         if not request_id or self._redis.exists(keys.stop(run_id)):
             return False
-        return self.find_open(request_id) is not None
+        asked, answer = self._redis.hmget(keys.request(request_id), ["asked", "answer"])
+        return bool(asked) and not answer
 
     def find_open(self, request_id: str) -> tuple[Request, str] | None:
         """The request without an answer, and the fencing token of the run that waits for it; None without one."""
         raw, token, answer = self._redis.hmget(keys.request(request_id), ["request", "token", "answer"])
         return (REQUEST.decode(raw), decode(token or b"")) if raw and not answer else None
+
+    def is_answered(self, request_id: str) -> bool:
+        """Whether there is an answer, also that of an asker that waited too long."""
+        return bool(self._redis.hexists(keys.request(request_id), "answer"))
 
     def is_wanted(self, request: Request, token: str) -> bool:
         """Whether the run still waits: it has not finished, was not stopped, and has not lost its lease since."""

@@ -17,8 +17,8 @@ from jobs.loop.call_commands import CALL_ANSWER, CallAnswer
 from jobs.runtime import keys
 
 KEY_SECONDS, ANSWER_SECONDS = 86_400, 3_600
-REQUEST_SECONDS = 600
-"""In which a client repeats a request without a key of its own."""
+REQUEST_SECONDS = 60
+"""In which a client repeats a request without a key of its own. Short, since the ids of a new client begin anew."""
 
 
 class KeyReused(Exception):

@@ -57,6 +57,10 @@ class Mailboxes(Generic[E, C]):
             _log.warning("mailbox full, event dropped", ticket=t, event_id=event.event_id, limit=MAILBOX_LIMIT)
         return int(result) == 1
 
+    def is_known(self, event: E) -> bool:
+        """Whether the event is in its mailbox, or was decided."""
+        return bool(self.redis.sismember(keys.known_events(event.ticket_id), event.event_id))
+
     def next_event(self, ticket_id: TicketId) -> bytes | None:
         """The exact bytes at the head of the mailbox."""
         head = self.redis.lindex(keys.mailbox(ticket_id), 0)

@@ -124,7 +124,9 @@ def _choose_at_escalation(loop: Loop) -> Effect:
 
 
 def hear(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy, kind: Kind = "plain") -> Decision:
-    """Apply the effect. Comments for the role `answer` are queued; `jobs.workflow.answers` starts its runs."""
+    """Apply the effect. Comments for the role `answer` are queued; `jobs.workflow.answers` starts its runs.
+
+    One that was written before the question of a run is guidance and no answer: it could allow unread things."""
     effect = choose_effect(loop, kind)
     match effect:
         case "ignore":
@@ -141,6 +143,10 @@ def hear(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy, kind:
             return Decision(replace(loop, comments=replace(loop.comments, answering=answering)), react(guidance))
         case "answer":
             return on_answer(loop, guidance, at, policy)
+        case "continue" if loop.escalation and at < loop.escalation.at:
+            heard = replace(loop, comments=loop.comments.add(guidance))
+            again = reply(loop, guidance, replies.EARLIER_THAN_QUESTION_MESSAGE)
+            return Decision(heard, (Steer(run_id=loop.run_id, guidance=guidance), *react(guidance), again))
         case "continue":
             decision = answer_question(loop, guidance)
             return replace(decision, commands=(*decision.commands, *react(guidance)))

@@ -42,12 +42,13 @@ RIGHTS_SECONDS, ANSWER_SECONDS, POLL_SECONDS = 10.0, 20.0, 0.1
 @dataclass(frozen=True)
 class Call:
     """A request with an effect. `command` is that of a comment, empty for a sentence; `key` makes retries idempotent,
-    empty for the JSON-RPC id `request`."""
+    empty for the JSON-RPC id `request`; `commit` is the head that it is for, empty for any."""
 
     command: str
     text: str
     key: str
     request: str
+    commit: str = ""
 
 
 class Calls:
@@ -101,7 +102,8 @@ class Calls:
 
     def _deliver(self, token: AccessToken, loop: Loop, call: Call) -> str:
         """The id of the request's event, which is in the mailbox or was decided."""
-        event_id = claim(self._redis, token, [loop.ticket.id, call.command, call.text], call.key, call.request)
+        arguments = [loop.ticket.id, call.command, call.text, call.commit]
+        event_id = claim(self._redis, token, arguments, call.key, call.request)
         at = time.time()
         event = TicketCommented(
             event_id=event_id,
@@ -113,9 +115,9 @@ class Calls:
             author=Person(id="", email=token.email),
             through=CLIENT,
             command=call.command,
+            commit=call.commit,
         )
-        is_new = self._store.deliver(event)
-        if not is_new and not self._redis.sismember(keys.known_events(loop.ticket.id), event_id):
+        if not self._store.deliver(event) and not self._store.is_known(event):
             raise ToolError(f"Too much waits for a decision about {loop.identifier}: retry in a minute.")
         queues.wake_ticket(self._redis, loop.ticket.id)
         return event_id
@@ -123,7 +125,7 @@ class Calls:
 
 def claim(redis: Redis, token: AccessToken, arguments: list[str], key: str, request: str) -> str:
     """The event id of a request, the same for its retries: with the person's `key` for a day, without one with the id
-    of the JSON-RPC `request` for some minutes. Raises `ToolError` for a key of another request."""
+    of the JSON-RPC `request` for a minute. Raises `ToolError` for a key of another request."""
     try:
         if key:
             return claim_call(redis, token.email, key, arguments)

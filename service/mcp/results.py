@@ -81,7 +81,7 @@ class CriterionState:
 
     id: str
     text: Quote
-    command: str
+    command: Quote | None
     mark: Mark
     evidence: Quote | None = None
 
@@ -109,7 +109,7 @@ class CommandEvidence:
     """A command that Loopline ran on the commit. `output` is its beginning and end."""
 
     name: str
-    command: str
+    command: Quote
     mark: Literal["passed", "failed", "flaky"]
     exit_codes: tuple[int, ...]
     seconds: float
@@ -237,7 +237,7 @@ def describe_criteria(shown: ShownTicket) -> tuple[CriterionState, ...]:
         CriterionState(
             id=one.id,
             text=quote("the acceptance criteria", one.text, LINE),
-            command=cut(one.command, LINE),
+            command=quote("the acceptance criteria", one.command, LINE) if one.command else None,
             mark=one.mark,
             evidence=quote("the checker", one.evidence, LINE) if one.evidence else None,
         )
@@ -302,7 +302,7 @@ def write_receipt(identifier: str, answer: CallAnswer | None) -> Receipt:
 def _describe_command(one: ShownEvidence) -> CommandEvidence:
     return CommandEvidence(
         name=cut(one.name, LINE),
-        command=cut(one.command, LINE),
+        command=quote("the acceptance criteria or WORKFLOW.md", one.command, LINE),
         mark=one.mark,
         exit_codes=one.exit_codes,
         seconds=round(one.seconds, 1),

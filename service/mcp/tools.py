@@ -162,13 +162,13 @@ class Tools:
         self, ctx: Context[Any, Any], identifier: Identifier, commit: Commit, idempotency_key: Key = ""
     ) -> results.Receipt:
         """Approve the commit of a loop's pull request in your name. Read its evidence first."""
-        return await self._send(ctx, identifier, "approve", "", idempotency_key, _is_at(commit))
+        return await self._send(ctx, identifier, "approve", "", idempotency_key, commit=commit)
 
     async def merge_loop(
         self, ctx: Context[Any, Any], identifier: Identifier, commit: Commit, idempotency_key: Key = ""
     ) -> results.Receipt:
         """Merge the approved commit of a loop's pull request in your name."""
-        return await self._send(ctx, identifier, "merge", "", idempotency_key, _is_at(commit))
+        return await self._send(ctx, identifier, "merge", "", idempotency_key, commit=commit)
 
     async def accept_changes(
         self, ctx: Context[Any, Any], identifier: Identifier, idempotency_key: Key = ""
@@ -206,10 +206,12 @@ class Tools:
         text: str,
         key: str,
         check: Callable[[Loop], None] = lambda _: None,
+        commit: str | None = None,
     ) -> results.Receipt:
         loop = await self._find(ctx, identifier)
         check(loop)
-        call = Call(command=command, text=text, key=key, request=ctx.request_id)
+        head = "" if commit is None else _check_commit(commit, loop)
+        call = Call(command=command, text=text, key=key, request=ctx.request_id, commit=head)
         answer = await self._calls.send(token_of(ctx), loop, call)
         return results.write_receipt(loop.identifier, answer)
 
@@ -246,19 +248,17 @@ def _check_sentence(text: str) -> str:
     return text
 
 
-def _is_at(commit: str) -> Callable[[Loop], None]:
-    """A check that the pull request is still at the commit that the person has read about."""
-
-    def check(loop: Loop) -> None:
-        head = loop.pull_request.pushed_sha
-        if not _COMMIT.fullmatch(commit.lower()) or not head.startswith(commit.lower()):
-            place = f"at commit {head}" if head else "not open yet"
-            raise ToolError(
-                f"The pull request of {loop.identifier} is {place}, not at {commit!r}: read explain_loop and the "
-                "evidence again."
-            )
-
-    return check
+def _check_commit(commit: str, loop: Loop) -> str:
+    """The commit that the person has read about, to which the decision is bound. Raises `ToolError` unless the pull
+    request is at it."""
+    given, head = commit.lower(), loop.pull_request.pushed_sha
+    if not _COMMIT.fullmatch(given) or not head.startswith(given):
+        place = f"at commit {head}" if head else "not open yet"
+        raise ToolError(
+            f"The pull request of {loop.identifier} is {place}, not at {commit!r}: read explain_loop and the evidence "
+            "again."
+        )
+    return given
 
 
 def token_of(ctx: Context[Any, Any]) -> AccessToken:

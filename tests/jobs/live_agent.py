@@ -62,7 +62,7 @@ class Agent:
 
         def work() -> None:
             while not closed.wait(0.01):
-                for job in queues.open_queue(self.world.redis, queues.EVENTS).jobs:
+                for job in queues.open_queue(self.world.redis, queues.REQUESTS).jobs:
                     if job.func_name == queues.SERVE:
                         job.delete()
                         answer_request(str(job.args[0]), PERFORMERS, self._board.world, queues.SERVE)

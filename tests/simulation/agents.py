@@ -30,6 +30,7 @@ from integrations.results import (
 from integrations.values import Usage
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.loop.commands import RunSpec
+from jobs.loop.connector_policy import ASKING_ROLES
 from jobs.workflow.run import FREE
 from tests.loops import run_finished
 from tests.simulation.checks import Ledger
@@ -68,9 +69,14 @@ class Agents:
         deaf = not self.calm and self.random.random() < 0.3  # it ends before it reads the stop request
         if run.must_stop and not deaf:
             return self._end(run, outcome="stopped")
+        if run.awaits_person:
+            return ""
         if self.calm:
             return self._end(run, **self._result(run.spec, "done"))
         match self.random.randrange(5):
+            case 0 if run.spec.role in ASKING_ROLES and self.random.random() < 0.2:
+                self.memory.ask(run, self.now())
+                return f"{run.spec.run_id} asks a person"
             case 0 if run.spec.role not in FREE:
                 run.usage = run.usage.plus(Usage(model_calls=1, cost_usd=self.random.choice((0.25, 1.0, 2.5))))
                 return f"{run.spec.run_id} spends"

@@ -163,12 +163,13 @@ def _check_words(before: Loop, event: Event, decision: Decision, story: str) -> 
 
 
 def check_heard(decision: Decision, memory: Memory) -> None:
-    """Nothing is published before a maker has received all guidance, but for what waits for the next run: a person has
-    accepted the work without one."""
+    """Nothing is published before a maker has received all guidance, but for answers to another agent, and for what
+    waits for the next run: a person has accepted the work without one."""
     if not any(isinstance(command, c.PublishBranch) and not command.as_is for command in decision.commands):
         return
     runs = [run for run in memory.runs.values() if run.spec.ticket.id == decision.loop.ticket.id]
     read = [one for run in runs if run.spec.role == "maker" for one in (*run.spec.guidance, *run.heard)]
+    read += [one for run in runs for one in run.answers]
     unread = [one.text for one in decision.loop.comments.guidance if one not in (*read, *decision.loop.comments.noted)]
     hold("guidance is delivered before done", not unread, unread)
 
@@ -220,9 +221,10 @@ def check_rest(ticket_id: str, memory: Memory, host: Host, board: Board, ledger:
     """Everything is delivered, performed and answered: nothing is stuck, and the board is current."""
     box = memory.boxes[ticket_id]
     hold("nothing waits at rest", not box.mailbox and not any(box.outbox.values()), box.outbox)
-    running = [run.spec.run_id for run in memory.list_unfinished() if run.spec.ticket.id == ticket_id]
-    hold("every run ends", not running, running)
-    loop = box.loop
+    loop, own = box.loop, [run for run in memory.list_unfinished() if run.spec.ticket.id == ticket_id]
+    asked = loop.escalation.run_id if loop and loop.escalation else ""
+    running = [run.spec.run_id for run in own if not run.awaits_person or run.spec.run_id != asked]
+    hold("every run ends, or waits for an answer", not running, running)
     if loop is None:
         return
     hold("no ticket is stuck", loop.stage in AT_REST, loop.stage.value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from integrations.agent_events import PersonAsked
 from integrations.events import Event, RunFinished, SteeringTaken
 from integrations.values import Usage
 from jobs.loop.commands import Command, Lane, RunSpec, lane_of
@@ -41,6 +42,15 @@ class Run:
     heard: list[Guidance] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     report: RunFinished | None = None
+    questions: int = 0
+    answers: list[Guidance] = field(default_factory=list)
+    question: str = ""
+    """The open one."""
+
+    @property
+    def awaits_person(self) -> bool:
+        """Whether only an answer or a stop continues it."""
+        return bool(self.question) and not self.must_stop
 
 
 class Memory:
@@ -107,6 +117,21 @@ class Memory:
         """The run sees it before its next step."""
         if run_id in self.runs:
             self.runs[run_id].must_stop = True
+
+    def ask(self, run: Run, at: float) -> None:
+        """The run asks a person, and waits."""
+        run.questions += 1
+        run.question = f"{run.spec.run_id}/{run.questions}"
+        about = {"event_id": f"question:{run.question}", "ticket_id": run.spec.ticket.id, "at": at}
+        asked = {"run_id": run.spec.run_id, "generation": run.spec.generation, "request_id": run.question}
+        self.deliver(PersonAsked(**about, **asked, question="Up or down?"))  # type: ignore[arg-type]
+
+    def answer(self, run_id: str, request_id: str, guidance: Guidance) -> None:
+        """The first answer to the open question stays."""
+        run = self.runs.get(run_id)
+        if run and run.question == request_id:
+            run.question = ""
+            run.answers.append(guidance)
 
     def take_steering(self, run: Run) -> None:
         """The guidance was delivered; an event reports it."""

@@ -74,6 +74,8 @@ class People:
         stage = loop.stage if loop else Stage.IDLE
         if stage in {Stage.IDLE, Stage.DONE} or (stage in {Stage.STOPPED, Stage.NEEDS_HUMAN} and self._coin()):
             return self.drag(t, "Agent")
+        if loop and loop.escalation and loop.escalation.run_id:
+            return self.speak(t, "Up, please.", ANA)
         if loop and loop.escalation and loop.escalation.kind == "tamper":
             return self.speak(t, "/accept", ANA)
         if stage in {Stage.STOPPED, Stage.NEEDS_HUMAN}:

@@ -225,6 +225,8 @@ class Worker:
                 self.memory.ask_to_stop(run_id)
             case c.Steer(run_id=run_id, guidance=guidance):
                 self.memory.steer(run_id, guidance, posted.id)
+            case c.AnswerRun(run_id=run_id, request_id=request_id, guidance=guidance):
+                self.memory.answer(run_id, request_id, guidance)
             case c.Unsteer(run_id=run_id, comment_id=comment_id):
                 self.memory.unsteer(run_id, comment_id)
             case c.MergeBase(head_sha=head, base_sha=base):

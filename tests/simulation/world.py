@@ -344,8 +344,9 @@ class World:
                 self._note(self._work(t))
                 busy = True
         for run in self.memory.list_unfinished():
-            self._note(self.agents.advance(run))
-            busy = True
+            advanced = self.agents.advance(run)
+            self._note(advanced)
+            busy = busy or bool(advanced)
         self.time += 30
         while self.host.list_pending():
             self._note(self._advance_ci())

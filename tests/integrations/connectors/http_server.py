@@ -96,6 +96,33 @@ def oauth_routes(address: str) -> list[Route]:
     ]
 
 
+def build_pointer(target: str) -> Callable[[str], Starlette]:
+    """A server that names addresses of another one as those of its OAuth metadata."""
+
+    async def refuse(request: Request) -> Response:
+        challenge = f'Bearer resource_metadata="{target}/inside/resource"'
+        return Response(status_code=401, headers={"www-authenticate": challenge})
+
+    def build(address: str) -> Starlette:
+        async def resource(request: Request) -> Response:
+            return JSONResponse({"resource": f"{address}/mcp", "authorization_servers": [f"{target}/inside"]})
+
+        metadata = Route("/.well-known/oauth-protected-resource/mcp", resource)
+        return Starlette(routes=[Route("/mcp", refuse, methods=["GET", "POST", "DELETE"]), metadata])
+
+    return build
+
+
+def build_inside(seen: list[str]) -> Callable[[str], Starlette]:
+    """A server that only the connectors process can reach, which notes the paths that are read."""
+
+    async def note(request: Request) -> Response:
+        seen.append(request.url.path)
+        return JSONResponse({})
+
+    return lambda address: Starlette(routes=[Route("/{path:path}", note, methods=["GET", "POST"])])
+
+
 def build_liar(mode: str) -> Callable[[str], Starlette]:
     """A server whose endpoint answers every request in a wrong way."""
 

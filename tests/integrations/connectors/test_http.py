@@ -16,7 +16,9 @@ from tests.integrations.connectors.http_server import (
     SEEN,
     TOKEN,
     build_docs,
+    build_inside,
     build_liar,
+    build_pointer,
     serve,
 )
 
@@ -67,6 +69,15 @@ def test_oauth_client_gets_a_token_from_its_issuer_alone(stack: ExitStack, host:
     refused = connect(stack, host, McpServer(url=f"{address}/mcp", oauth=other)).list_tools("docs")
     assert refused.problem != ""
     assert not [one for one in SEEN if "Basic" in one]
+
+
+def test_oauth_metadata_is_read_from_no_address_that_the_server_chooses(stack: ExitStack, host: Host) -> None:
+    seen: list[str] = []
+    inside = stack.enter_context(serve(build_inside(seen)))
+    address = stack.enter_context(serve(build_pointer(inside)))
+    client = OAuthClient(issuer=address, client_id=CLIENT, secret="CLIENT_SECRET")
+    listed = connect(stack, host, McpServer(url=f"{address}/mcp", oauth=client)).list_tools("docs")
+    assert "No authorization server metadata" in listed.problem and seen == []
 
 
 @pytest.mark.parametrize(

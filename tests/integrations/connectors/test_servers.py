@@ -15,6 +15,7 @@ from integrations.connectors.tools import (
     describe_tool,
     find_duplicates,
     find_tool_problem,
+    show_parameters,
     show_tool_name,
 )
 
@@ -94,6 +95,7 @@ def test_tool_that_differs_in_any_part_is_changed() -> None:
         ({}, "not that of one object"),
         ({"type": "array"}, "not that of one object"),
         (OBJECT | {"anyOf": []}, "not that of one object"),
+        (OBJECT | {"properties": {"a": {"type": "object", "properties": {"b": {"type": "text"}}}}}, "not valid"),
         ({"type": "object", "properties": {"a b": {}}}, "unusable name"),
         ({"type": "object", "properties": {"a": "text"}}, "not valid"),
         ({"type": "object", "properties": {"a": {"items": {"$ref": "https://evil.test/x"}}}}, "another document"),
@@ -115,3 +117,6 @@ def test_tool_names_are_safe_and_unique() -> None:
 def test_description_for_a_model_shows_hidden_characters() -> None:
     shown = describe_tool("docs", build_tool("x", "Read\u200b." + "y" * 9_000, OBJECT, {}))
     assert "Read⟨U+200B⟩." in shown and len(shown) < 4_200
+    schema = {"properties": {"description": {"type": "string", "description": "a\u200b", "enum": ["b\u200b"]}}}
+    (argument,) = show_parameters(build_tool("x", "", OBJECT | schema, {}))["properties"].values()
+    assert (argument["description"], argument["enum"]) == ("a⟨U+200B⟩", ["b\u200b"])

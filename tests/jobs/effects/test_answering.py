@@ -88,7 +88,7 @@ class Desk:
         closed = threading.Event()
 
         def work() -> None:
-            queue = queues.open_queue(self._worker.redis, queues.EVENTS)
+            queue = queues.open_queue(self._worker.redis, queues.REQUESTS)
             while not closed.wait(0.01):
                 for job in queue.jobs:
                     job.delete()

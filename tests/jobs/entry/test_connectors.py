@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,11 +38,12 @@ from jobs.runtime.audit import FOLDER as AUDIT
 from jobs.runtime.heartbeats import send_heartbeat
 from jobs.runtime.lease import hold
 from jobs.runtime.notices import list_notices
-from jobs.runtime.requests import Answer, Request, Requests
+from jobs.runtime.requests import ANSWER, Answer, Request, RequestKind, Requests
 from jobs.runtime.scripts import decode
 from jobs.store.connector_permissions import build_permission_request, is_yes
 from jobs.store.connectors import ConnectorStore
 from jobs.store.ledger import used_by
+from jobs.store.runs import Runs
 from tests.integrations.connectors import conftest as servers
 from tests.jobs.books import AMPLE, at_work, spec_of
 
@@ -217,6 +219,39 @@ def test_call_that_writes_needs_both_policies_and_is_never_repeated(
         assert INTERRUPTED in ask(tools, "files", "c2").content
 
 
+def test_call_that_writes_and_gets_no_answer_is_not_to_be_repeated_blindly(
+    settings: Settings, redis: Redis, tmp_path: Path
+) -> None:
+    allow = RepositoryPolicy(loop=LoopPolicy(connectors={"raw": ConnectorPolicy(writes="allow")}))
+    variables = declare(tmp_path, writes=True, trust_annotations=False, seconds=1)
+    with open_office(settings, redis, variables) as office, office.work(allow) as tools:
+        late = ask(tools, "hang", "c1")
+    assert late.is_error and "it did not answer within 1 s. The call can have had its effect" in late.content
+    assert "try again" not in late.content
+
+
+def test_call_whose_agent_has_given_up_is_not_made_later(settings: Settings, redis: Redis, tmp_path: Path) -> None:
+    allow = RepositoryPolicy(loop=LoopPolicy(connectors={"raw": ConnectorPolicy(writes="allow")}))
+    variables = declare(tmp_path, writes=True, trust_annotations=False)
+    with open_office(settings, redis, variables) as office, office.work(allow):
+        run, desk = office.last, ConnectorDesk(office.connectors)
+        first, second = (
+            Request(kind="connector", run_id=RunId("r1"), call_id=tool, arguments={"server": "raw", "tool": tool})
+            for tool in ("hang", "files")
+        )
+        with ThreadPoolExecutor() as pool:
+            for request in (first, second):  # the second one waits for the first
+                Requests(redis).store(request, run.conversation.lease, RequestKind())
+            busy = pool.submit(desk.perform, first, run.spec, office.agent)
+            waiting = pool.submit(desk.perform, second, run.spec, office.agent)
+            given_up = ANSWER.encode(Answer(text="Not available now.", is_error=True))
+            redis.hset(keys.request(second.id), "answer", given_up)
+            try:
+                assert "stopped before it ended" in waiting.result(10).text and not busy.done()
+            finally:
+                Runs(redis).ask_to_stop(RunId("r1"))
+
+
 def reply(redis: Redis, call_id: str, text: str) -> None:
     """The answer of a person to the question about a call."""
     call = Request(kind="connector", run_id=RunId("r1"), call_id=call_id)
@@ -275,6 +310,7 @@ def test_source_of_an_automation_reads_a_read_only_tool(office: Office) -> None:
 def test_tool_source_is_read_once_and_a_tool_that_is_not_permitted_is_one_sentence(office: Office) -> None:
     sources = (
         SourceSpec(kind="tool", name="mcp__raw__echo", filter={"text": "the nightly export failed"}),
+        SourceSpec(kind="tool", name="mcp__raw__echo", filter={"text": "the import failed"}),
         SourceSpec(kind="tool", name="mcp__raw__files"),
     )
     with office.work(role="triage"):
@@ -282,11 +318,13 @@ def test_tool_source_is_read_once_and_a_tool_that_is_not_permitted_is_one_senten
         again = read_own_sources(sources, Checkout(office.last, Environment()))
 
     assert found and again == found
-    (item,) = found.items
-    assert (item.key, item.kind, item.detail) == ("tool:mcp__raw__echo", "tool", "the nightly export failed")
+    assert [(item.key, item.kind, item.detail) for item in found.items] == [
+        ("tool:mcp__raw__echo", "tool", "the nightly export failed"),
+        ("tool:mcp__raw__echo text=the import failed", "tool", "the import failed"),
+    ]
     (problem,) = found.problems
     assert problem.startswith("The tool source mcp__raw__files cannot be read: mcp__raw__files: ")
-    assert [line["tool"] for line in office.journal()] == ["echo"]
+    assert [line["tool"] for line in office.journal()] == ["echo", "echo"]
 
 
 def test_declaration_with_problems_stops_the_start_with_sentences(settings: Settings, tmp_path: Path) -> None:

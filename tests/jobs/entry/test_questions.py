@@ -12,6 +12,8 @@ from jobs.clock import reconcile
 from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys, queues
 from jobs.runtime.requests import Requests
+from jobs.runtime.scripts import decode
+from jobs.store.mailboxes import MAILBOX_LIMIT
 from jobs.sweep import sweep
 from tests.jobs.board import Board
 from tests.jobs.live_agent import Agent, call, list_results, open_agent
@@ -137,6 +139,37 @@ def test_question_of_an_agent_that_crashes_is_asked_once(board: Board, tmp_path:
         agent.advance(asked.run_id)
         board.drive(BUG)
         assert len(said(board, BUG)) == comments and Requests(board.world.redis).awaits_person(asked.run_id)
+
+
+def test_question_of_an_agent_that_died_before_its_delivery_is_asked_again(board: Board, tmp_path: Path) -> None:
+    with open_agent(board, tmp_path, [ASK]) as agent:
+        loop = hand_over(board, BUG)
+        agent.advance(loop.run_id)
+        redis, t = board.world.redis, loop.ticket.id
+        question = decode(redis.get(keys.question(loop.run_id)) or b"")
+        redis.delete(keys.mailbox(t))
+        redis.srem(keys.known_events(t), f"question:{question}")
+        redis.hdel(keys.request(question), "asked")
+
+        assert is_queued(board)
+        agent.advance(loop.run_id)
+        asked = board.drive(BUG)
+
+        assert asked and asked.stage is Stage.NEEDS_HUMAN and not is_queued(board)
+
+
+def test_question_for_a_full_mailbox_is_asked_later(board: Board, tmp_path: Path) -> None:
+    with open_agent(board, tmp_path, [ASK]) as agent:
+        loop = hand_over(board, BUG)
+        mailbox = keys.mailbox(loop.ticket.id)
+        board.world.redis.rpush(mailbox, *["{}"] * MAILBOX_LIMIT)
+        agent.advance(loop.run_id)
+        board.world.redis.delete(mailbox)
+
+        agent.advance(loop.run_id)
+        asked = board.drive(BUG)
+
+        assert asked and asked.stage is Stage.NEEDS_HUMAN and asked.run_id == loop.run_id
 
 
 def test_questions_are_asked_one_at_a_time(board: Board, tmp_path: Path) -> None:

@@ -552,6 +552,7 @@ SHOWN = {
         for place, waiting, agents in ((3, 5, 4), (1, 1, 1), (12, 22, 4), (2, 2, 8), (1, 1, 0))
     ],
     "superseded_message": [m.SUPERSEDED_MESSAGE],
+    "earlier_than_question_message": [m.EARLIER_THAN_QUESTION_MESSAGE],
     "too_many_revisions_reason": [m.too_many_revisions_reason(20)],
     "not_agreed_reason": [m.not_agreed_reason(5)],
     "merged_message": [m.merged_message(DONE)],
@@ -683,6 +684,10 @@ SHOWN = {
         m.relayed_message("Ana *Flores*", "MCP", "", "Why so long?\n\n# Today"),
         m.relayed_message("Ana", "MCP", "approve", ""),
         m.relayed_message("Ana", "MCP", "retry", "use @decimals"),
+    ],
+    "moved_head_message": [
+        m.moved_head_message(Identifier("ENG-1"), "a" * 40),
+        m.moved_head_message(Identifier("ENG-1"), ""),
     ],
     "no_access_message": [m.no_access_message(Identifier("ENG-1"))],
 }

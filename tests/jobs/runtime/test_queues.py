@@ -8,6 +8,8 @@ from jobs.runtime.queues import (
     AGENTS,
     DRIVE,
     EVENTS,
+    REQUESTS,
+    SERVE,
     LATER,
     SWEEP,
     clear_wake_flag,
@@ -33,6 +35,11 @@ def test_wake_up_payload_is_the_ticket_id(redis: Redis) -> None:
 def test_wake_up_of_a_run_goes_to_the_agents_queue(redis: Redis) -> None:
     wake_run(redis, "run-1")
     assert waiting(redis, AGENTS) == [("jobs.advance_run.advance_run", ("run-1",))]
+
+
+def test_wake_up_of_a_request_is_not_in_the_way_of_events(redis: Redis) -> None:
+    wake(redis, SERVE, "request-1")
+    assert waiting(redis, EVENTS) == [] and waiting(redis, REQUESTS) == [(SERVE, ("request-1",))]
 
 
 def test_wake_up_is_deduplicated_per_ticket(redis: Redis) -> None:

@@ -18,9 +18,10 @@ def review() -> Loop:
     return loop_with(ticket, stage=Stage.REVIEW, generation=1, number=4, pushed_sha="a" * 40)
 
 
-def call(body: str = "", command: str = "", author: Person | None = ANA) -> TicketCommented:
+def call(body: str = "", command: str = "", author: Person | None = ANA, commit: str = "") -> TicketCommented:
     about = {"event_id": "call:1", "ticket_id": "t", "at": 10.0, "comment_id": "c" if author else ""}
-    return TicketCommented(**about, body=body, author=author, through="MCP", command=command)  # type: ignore[arg-type]
+    given = {"body": body, "author": author, "through": "MCP", "command": command, "commit": commit}
+    return TicketCommented(**about, **given)  # type: ignore[arg-type]
 
 
 def test_call_answers_the_client_and_posts_the_comment_before_its_effects() -> None:
@@ -41,6 +42,16 @@ def test_call_of_a_person_without_access_has_no_effect_but_the_answer() -> None:
     (answer,) = decision.commands
     assert isinstance(answer, AnswerCaller) and "no access to ENG-1" in answer.answer.refusal
     assert decision.loop == loop
+
+
+def test_call_for_a_commit_that_is_not_the_head_any_more_has_no_effect_but_the_answer() -> None:
+    policy = ServicePolicy(teams={})
+    moved = decide(review(), call(command="approve", commit="b" * 12), policy)
+    present = decide(review(), call(command="approve", commit="a" * 12), policy)
+
+    (answer,) = moved.commands
+    assert isinstance(answer, AnswerCaller) and "not at the one that you have read" in answer.answer.refusal
+    assert moved.loop == review() and present.loop.pull_request.approved_sha == "a" * 40
 
 
 def test_call_without_a_command_is_a_sentence_whatever_it_looks_like() -> None:

@@ -129,11 +129,12 @@ def test_evidence_is_bounded_and_has_the_verdict(client: Client, redis: Redis) -
 
 
 def test_texts_of_others_are_data_with_an_author(client: Client, redis: Redis) -> None:
-    criteria = tuple(replace(one, text=INJECTION) for one in CONTRACT.criteria)
+    criteria = tuple(replace(one, text=INJECTION, command=INJECTION) for one in CONTRACT.criteria)
     loop = a_loop(
         9, INJECTION, stage=Stage.NEEDS_HUMAN, reason=INJECTION, contract=replace(CONTRACT, criteria=criteria)
     )
-    Story(redis).remember(changed(loop, evidence=[Evidence(name="c1", command="x", exit_code=1, output=INJECTION)]))
+    evidence = Evidence(name="c1", command=INJECTION, exit_code=1, output=INJECTION)
+    Story(redis).remember(changed(loop, evidence=[evidence]))
 
     found = [client.read(tool, identifier="ENG-9") for tool in ("explain_loop", "read_evidence")]
     found.append(client.read("list_loops"))
