@@ -102,8 +102,8 @@ ONCE = {
         "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
     ),
     "done": (
-        "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.inform", "enqueue.redeliver", "enqueue.sweep",
-        "git.cat-file",
+        "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.inform", "enqueue.redeliver",
+        "enqueue.sweep", "git.cat-file",
         "git.diff-tree", "git.for-each-ref", "git.hash-object", "git.init", "git.ls-remote", "git.ls-tree",
         "git.merge-base", "git.push-check", "git.read-tree", "base_tree.create", "workspace.remove", "git.rev-list",
         "git.update-index", "git.update-ref", "git.write-tree", "probe_ended.lua", "release.lua", "remove_delayed.lua",
