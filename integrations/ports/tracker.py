@@ -145,14 +145,15 @@ class PlanStep:
 
 @dataclass(frozen=True)
 class TicketSearch:
-    """Tickets of a team that changed since `since` (Unix seconds), in one of these columns, with one of these labels.
-    Labels and project in any case."""
+    """Tickets of a team that changed since `since` (Unix seconds), in one of these columns, with one of these labels,
+    and with `text` in title or description. Labels, project and text in any case."""
 
     team: str
     columns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     project: str = ""
     since: float = 0.0
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,10 +200,6 @@ class Tracker(Protocol):
         """What changed in `teams` since that time (Unix seconds, the tracker's clock). The number of requests depends
         on the number of changes, not of tickets. Records that cannot be read are left out. `watched` are the ids of at
         most 50 comments that can have been deleted."""
-
-    def search(self, team: str, text: str, most: int) -> Sequence[Ticket]:
-        """The team's newest tickets with `text` in title or description, as in lists, at most `most` (250); an empty
-        text matches all."""
 
     def in_columns(self, team: str, columns: Sequence[str]) -> Iterable[Ticket]:
         """Every ticket of `team` in one of `columns`, paginated, without descriptions and creators."""

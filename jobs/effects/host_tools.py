@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from integrations.databases import query as databases
 from integrations.errors import NotFound
 from integrations.git.mirror import Mirror
+from integrations.ports.tracker import TicketSearch
 from integrations.texts import cut, show_hidden_markup
 from integrations.values import Ticket, TicketId
 from jobs.effects.answering import Performer
@@ -44,7 +45,7 @@ def read_tickets(request: Request, spec: RunSpec, world: World) -> Answer:
     """One ticket with its comments, or the newest that match."""
     given, team = request.arguments, find_team(spec, world.policy)
     if not given["ticket"]:
-        found = world.tracker.search(team, given["search"], MOST_TICKETS)
+        found = world.tracker.find_tickets(TicketSearch(team=team, text=given["search"]), MOST_TICKETS)
         lines = [f"{one.identifier} [{one.column}] {one.title}" for one in found]
         return Answer(text="\n".join(lines) or "No ticket of the team matches.")
     try:

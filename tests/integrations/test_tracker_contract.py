@@ -97,7 +97,7 @@ def test_tickets_in_no_columns_are_none(board: Board, ticket: Ticket) -> None:
     assert list(board.tracker.in_columns(ticket.team, [])) == []
 
 
-def test_tickets_are_found_by_column_and_label(board: Board, ticket: Ticket) -> None:
+def test_tickets_are_found_by_column_label_and_text(board: Board, ticket: Ticket) -> None:
     other = board.tracker.fetch(board.new_ticket("Other"))
     label = board.new_name()
     board.tracker.add_label(ticket, label)
@@ -107,6 +107,8 @@ def test_tickets_are_found_by_column_and_label(board: Board, ticket: Ticket) -> 
 
     assert find(labels=(label.upper(), "unknown")) == [ticket.id]
     assert find(labels=(label,), columns=(board.columns[1],)) == []
+    assert find(labels=(label,), text="THE EXPORT") == find(labels=(label,), text="first try") == [ticket.id]
+    assert find(labels=(label,), text="nothing of it") == []
     assert find(1, columns=(board.columns[0],)) == [other.id]
     with pytest.raises(Rejected, match="Agnt"):
         find(columns=("Agnt",))

@@ -48,8 +48,9 @@ class LinearColumns(LinearRequests):
         yield from (node.to_ticket() for node in nodes)
 
     def find_tickets(self, search: TicketSearch, most: int) -> Iterator[Ticket]:
-        """The tickets, 50 per request; the team and its columns are checked first."""
-        self._refresh_columns(search.team)
+        """The tickets, 50 per request; a team that is not known, and columns, are checked first."""
+        if search.columns or search.team not in self._columns:
+            self._refresh_columns(search.team)
         states = [self._find_column(search.team, column) for column in search.columns]
         found = self._paginate(Records[IssueNode], "TicketsByFilter", "issues", filter=describe_search(search, states))
         yield from (node.to_ticket() for node in islice(found, most))

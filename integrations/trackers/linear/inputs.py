@@ -67,6 +67,8 @@ def describe_search(search: TicketSearch, state_ids: Sequence[str]) -> dict[str,
         described["labels"] = {"some": {"or": [{"name": {"eqIgnoreCase": name}} for name in search.labels]}}
     if search.project:
         described["project"] = {"name": {"eqIgnoreCase": search.project}}
+    if search.text:
+        described["or"] = [{name: {"containsIgnoreCase": search.text}} for name in ("title", "description")]
     if search.since:
         at = datetime.fromtimestamp(search.since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         described["updatedAt"] = {"gte": at}

@@ -8,8 +8,8 @@ from typing import Any
 from integrations.errors import NotFound, Rejected
 from integrations.paging import PageBounds
 from integrations.trackers.linear.client import LinearClient
-from integrations.trackers.linear.responses import Connection, IssueNode, NodeT, Records, UserNode, parse_response
-from integrations.values import Person, Ticket
+from integrations.trackers.linear.responses import Connection, NodeT, UserNode, parse_response
+from integrations.values import Person
 
 
 class LinearRequests:
@@ -26,14 +26,6 @@ class LinearRequests:
     def viewer(self) -> Person:
         """Loopline's own account there. Cached; most first reads of a process include it."""
         return self._viewer or self._keep_viewer("Viewer", self._client.run("Viewer"))
-
-    def search(self, team: str, text: str, most: int) -> list[Ticket]:
-        """In one request; archived tickets are left out."""
-        condition: dict[str, object] = {"team": {"key": {"eq": team}}}
-        if text:
-            condition["or"] = [{name: {"containsIgnoreCase": text}} for name in ("title", "description")]
-        page = self._query(Records[IssueNode], "SearchTickets", "issues", filter=condition, most=most)
-        return [node.to_ticket() for node in page.nodes]
 
     def _keep_viewer(self, operation: str, data: Mapping[str, Any]) -> Person:
         user = parse_response(UserNode, operation, data, ["viewer"])

@@ -92,10 +92,6 @@ class LinearWorkspaces:
             self._remember(ticket.id, self._places.get(search.team, ""))
             yield ticket
 
-    def search(self, team: str, text: str, most: int) -> list[Ticket]:
-        """Of all workspaces: a team key that a workspace does not have matches nothing there."""
-        return [ticket for name in self._names() for ticket in self._open(name).search(team, text, most)][:most]
-
     def move(self, ticket: Ticket, column: str) -> None:
         self._find(ticket.id, lambda one: one.move(ticket, column))
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 from redis import Redis
 
+from integrations.ports.tracker import TicketSearch
 from integrations.standins.demo.stack import TALLY, Project
 from integrations.standins.model.request import Call
 from jobs.config.environment import filter_environment, parse_settings
@@ -76,7 +77,7 @@ def is_fenced(result: str) -> bool:
 
 def test_tickets_of_the_team_are_searched_and_read(shop: Board, tmp_path: Path) -> None:
     shop.ana.say("ENG-2", "Please keep the table too.")
-    (plan,) = [one.identifier for one in shop.world.tracker.search("WEB", "secret", 5)]
+    (plan,) = [one.identifier for one in shop.world.tracker.find_tickets(TicketSearch(team="WEB", text="secret"), 5)]
     notes = next(name for name, one in shop.ana.board().items() if one["title"] == "Rounding notes")
     found, newest, one, poisoned, foreign, missing = use(
         shop,
@@ -236,7 +237,7 @@ def test_tool_without_permission_is_refused_by_the_worker_too(shop: Board, tmp_p
 
 def test_tool_whose_provider_fails_once_gets_its_result(shop: Board, tmp_path: Path) -> None:
     loop = hand_over(shop, BUG)
-    fault = {"operation": "SearchTickets", "kind": "ratelimited", "times": 1}
+    fault = {"operation": "TicketsByFilter", "kind": "ratelimited", "times": 1}
     assert requests.post(f"{shop.urls['board']}/_faults", json=fault, timeout=5).ok
     (result,) = use(shop, tmp_path, call("read_tickets", search="JSON"), loop=loop)
     assert "ENG-2" in result and is_fenced(result)

@@ -73,6 +73,7 @@ class Jot(WithoutSessions):
                 for ticket in tickets.values()
                 if not ticket["trashed"]
                 and ticket["column"] in (search.columns or COLUMNS)
+                and search.text.lower() in f"{ticket['title']}\n{ticket['description']}".lower()
                 and (not labels or labels & {label.lower() for label in ticket["labels"]})
             ]
         return [_listed(ticket) for ticket in found][::-1][:most]
