@@ -19,15 +19,13 @@ from jobs.effects.audit_records import name_error
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.memory import read_memory
 from jobs.effects.automations.perform import perform_automation
-from jobs.effects.columns import load_columns
-from jobs.effects.world import World, current_world
+from jobs.effects.world import World
 from jobs.loop.automation_commands import AutomationCommand, FileFinding
 from jobs.loop.automation_ids import repository_of
 from jobs.loop.automation_state import AutomationState
-from jobs.mailbox_driver import MailboxDriver
+from jobs.mailbox_driver import MailboxDriver, work_off
 from jobs.runtime import queues
-from jobs.runtime.lease import Lease, hold
-from jobs.runtime.scripts import LeaseLost
+from jobs.runtime.lease import Lease
 from jobs.store.automations import AutomationStore
 from jobs.store.dead_letters import DeadLetter
 from jobs.store.mailboxes import Posted
@@ -38,17 +36,7 @@ _log = structlog.get_logger(__name__)
 
 def automate(mailbox: TicketId) -> None:
     """RQ's entry: empty the mailbox of a repository's automations and its outboxes as far as possible now."""
-    world = current_world()
-    queues.clear_wake_flag(world.redis, queues.AUTOMATE, mailbox)
-    with structlog.contextvars.bound_contextvars(automations=mailbox), hold(world.redis, mailbox) as lease:
-        if lease is None:
-            return
-        queues.cancel_delayed_wake(world.redis, mailbox)
-        load_columns(world)
-        try:
-            _Driver(mailbox, lease, world).run()
-        except LeaseLost as error:
-            _log.info("another process took over", reason=str(error))
+    work_off(mailbox, queues.AUTOMATE, _Driver, automations=mailbox)
 
 
 class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):

@@ -24,19 +24,18 @@ from integrations.events import (
 from integrations.request_budget import Priority, use_priority
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.audit_records import describe_decision, describe_effect, name_error
-from jobs.effects.columns import load_columns, refresh_if_renamed
+from jobs.effects.columns import refresh_if_renamed
 from jobs.effects.gather import gather
 from jobs.effects.perform import Context, perform, show_report
-from jobs.effects.world import World, current_world
+from jobs.effects.world import World
 from jobs.inbox.dispatch import wake_watchers
 from jobs.loop.commands import Command
 from jobs.loop.policy import PolicyError
 from jobs.loop.state import RUNNING, Loop, Stage
-from jobs.mailbox_driver import MailboxDriver
+from jobs.mailbox_driver import MailboxDriver, work_off
 from jobs.recovery.rebuild import OnBoard, read_board, replace_if_outdated, restore_from
 from jobs.runtime import queues
-from jobs.runtime.lease import Lease, hold
-from jobs.runtime.scripts import LeaseLost
+from jobs.runtime.lease import Lease
 from jobs.store.dead_letters import DeadLetter
 from jobs.store.mailboxes import Posted
 from jobs.store.queue_places import read_place
@@ -60,17 +59,7 @@ _log = structlog.get_logger(__name__)
 
 def drive(ticket_id: TicketId) -> None:
     """RQ's entry: empty the ticket's mailbox and outboxes as far as possible now."""
-    world = current_world()
-    queues.clear_wake_flag(world.redis, queues.DRIVE, ticket_id)
-    with structlog.contextvars.bound_contextvars(ticket=ticket_id), hold(world.redis, ticket_id) as lease:
-        if lease is None:
-            return
-        queues.cancel_delayed_wake(world.redis, ticket_id)
-        load_columns(world)
-        try:
-            _Driver(ticket_id, lease, world).run()
-        except LeaseLost as error:
-            _log.info("another process took over", reason=str(error))
+    work_off(ticket_id, queues.DRIVE, _Driver, ticket=ticket_id)
 
 
 class _Driver(MailboxDriver[Event, Command]):

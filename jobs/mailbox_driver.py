@@ -12,7 +12,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic
+from typing import Any, Generic
 
 import structlog
 from pydantic import ValidationError
@@ -23,13 +23,14 @@ from integrations.errors import Frozen, IntegrationError, Unauthorized, Unavaila
 from integrations.events import CommandFailed
 from integrations.values import TicketId
 from integrations.waits import exponential_wait
-from jobs.effects.world import World
+from jobs.effects.columns import load_columns
+from jobs.effects.world import World, current_world
 from jobs.loop.commands import Lane
 from jobs.messages.escalations import dead_letter_reason
 from jobs.runtime import keys, notices, queues
 from jobs.runtime.dead_processes import count_deaths
 from jobs.runtime.freeze import POLL_SECONDS as FREEZE_POLL_SECONDS
-from jobs.runtime.lease import Lease
+from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.store.dead_letters import GIVE_UP_AFTER, Box, DeadLetter, DeadLetters, ProcessDied, id_of
 from jobs.store.mailboxes import C, E, Mailboxes, Posted
@@ -37,6 +38,24 @@ from jobs.store.mailboxes import C, E, Mailboxes, Posted
 CREDENTIALS_WAIT_SECONDS = 60.0
 SLICE_STEPS, SLICE_SECONDS = 200, 20.0  # after which a busy ticket goes to the end of the queue
 _log = structlog.get_logger(__name__)
+
+
+def work_off(
+    mailbox: TicketId, job: str, driver: Callable[[TicketId, Lease, World], MailboxDriver[Any, Any]], **context: str
+) -> None:
+    """Empty the mailbox and its outboxes as far as possible now, unless another worker has its lease. `job` is the name
+    of the wake-up, `context` is bound to the log."""
+    world = current_world()
+    queues.clear_wake_flag(world.redis, job, mailbox)
+    with structlog.contextvars.bound_contextvars(**context), hold(world.redis, mailbox) as lease:
+        if lease is None:
+            return
+        queues.cancel_delayed_wake(world.redis, mailbox)
+        load_columns(world)
+        try:
+            driver(mailbox, lease, world).run()
+        except LeaseLost as error:
+            _log.info("another process took over", reason=str(error))
 
 
 class MailboxDriver(ABC, Generic[E, C]):

@@ -31,7 +31,7 @@ from jobs.recovery.rebuild import rebuild
 from jobs.recovery.sessions import find_session_events
 from jobs.runtime import keys, notices, queues
 from jobs.workflow.hand_over import awaits_own_move, has_left_loop, is_idle_or_closed
-from jobs.workflow.lesson_book import choose_next
+from jobs.workflow.lesson_rules import choose_next
 from jobs.workflow.preflight import awaits_new_base
 from jobs.workflow.problems import is_shared
 

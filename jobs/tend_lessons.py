@@ -37,7 +37,7 @@ from jobs.runtime.freeze import POLL_SECONDS
 from jobs.runtime.lease import Lease, hold
 from jobs.runtime.scripts import LeaseLost
 from jobs.workflow.hand_over import BRANCH_PREFIX
-from jobs.workflow.lesson_book import begin, choose_next, end_pull_request, give_back
+from jobs.workflow.lesson_rules import begin, choose_next, end_pull_request, give_back
 
 RETRY_SECONDS = 60.0
 _log = structlog.get_logger(__name__)

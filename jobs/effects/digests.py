@@ -26,7 +26,7 @@ from jobs.store.digests import load_digest, save_digest
 from jobs.store.merged_lines import count_unreviewed, list_merged
 from jobs.store.notifications import Notification
 from jobs.store.problems import list_known_problems
-from jobs.workflow.digest import FUTURE_SECONDS, Books, begin_record, build_digest, find_due_slot
+from jobs.workflow.digest import FUTURE_SECONDS, DigestInput, begin_record, build_digest, find_due_slot
 
 _log = structlog.get_logger(__name__)
 
@@ -46,16 +46,16 @@ def _send_if_due(team: str, setting: TeamDigest, world: World) -> None:
     does for the record of a clock that was far ahead."""
     now, record = world.now(), load_digest(world.redis, team)
     if record is None or record.slot > now + FUTURE_SECONDS:
-        save_digest(world.redis, team, begin_record(team, _read_books(team, now, world), now))
+        save_digest(world.redis, team, begin_record(team, _read_input(team, now, world), now))
         return
     slot = find_due_slot(Schedule(cron=setting.cron, timezone=setting.timezone), record, now)
     if slot is None:
         return
-    books = _read_books(team, now, world)
-    digest = build_digest(team, setting.timezone, books, record, now)
+    given = _read_input(team, now, world)
+    digest = build_digest(team, setting.timezone, given, record, now)
     if not digest.is_empty:
         _send(digest, slot, setting, world)
-    save_digest(world.redis, team, replace(begin_record(team, books, now), slot=slot))
+    save_digest(world.redis, team, replace(begin_record(team, given, now), slot=slot))
 
 
 def _send(digest: Digest, slot: float, setting: TeamDigest, world: World) -> None:
@@ -84,11 +84,11 @@ def _comment(digest: Digest, name: str, world: World) -> None:
     world.tracker.comment(ticket.id, text, derive_id(ticket.id, name))
 
 
-def _read_books(team: str, now: float, world: World) -> Books:
+def _read_input(team: str, now: float, world: World) -> DigestInput:
     repositories = world.policy.teams[team].repositories if team in world.policy.teams else ()
     known = [one for name in repositories for one in list_merged(world.redis, name)]
     merged = [one for one in known if one.identifier.partition("-")[0] == team]
-    return Books(
+    return DigestInput(
         loops=world.store.loops(),
         merged=[
             MergedLine(

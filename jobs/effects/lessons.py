@@ -13,7 +13,7 @@ from jobs.loop.lesson_state import KeepLesson, KeptLesson
 from jobs.loop.skill_state import CountSkills
 from jobs.runtime import queues, run_order
 from jobs.store.skill_outcomes import record_skills
-from jobs.workflow.lesson_book import add_lesson
+from jobs.workflow.lesson_rules import add_lesson
 
 if TYPE_CHECKING:
     from jobs.effects.perform import Context

@@ -1,7 +1,7 @@
 """The slice of the role `lesson`: a small model drafts one lesson from the corrections of a merged ticket, usually in
 one call. Called by `jobs.advance_run`.
 
-It has no work tree and no tool but its answer. A draft changes no skill: `jobs.workflow.lesson_book` decides about it,
+It has no work tree and no tool but its answer. A draft changes no skill: `jobs.workflow.lesson_rules` decides about it,
 and a person about the pull request.
 """
 

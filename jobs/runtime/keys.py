@@ -31,7 +31,7 @@ THAWED = "thawed"  # sorted set: ids of ended freezes by the time of the thaw
 QUEUE_PLACES = "queue-places"  # hash: the shown places of runs that wait for an agent, JSON by ticket
 PEOPLE = "people"  # hash: the accounts of one person on board and code host, JSON by the board's id
 ACCESS_TOKENS = "access-tokens"  # hash: tokens of people for the MCP server, without the secret, JSON by id
-TAUGHT = "taught"  # set: repositories with lessons
+WITH_LESSONS = "with-lessons"  # set: repositories with lessons
 DEAD_LETTERS = "dead-letters"  # hash: items that failed too often or cannot be parsed, JSON by id
 
 RUNS_WAITING = "runs-waiting"  # hash: since when a run waits for a slot, Unix seconds by run

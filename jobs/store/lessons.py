@@ -22,7 +22,7 @@ class Lessons:
 
     def list_repositories(self) -> list[str]:
         """The repositories with lessons, by name."""
-        return sorted(decode(name) for name in self._redis.smembers(keys.TAUGHT))
+        return sorted(decode(name) for name in self._redis.smembers(keys.WITH_LESSONS))
 
     def list(self, repository: str) -> tuple[Lesson, ...]:
         """The lessons of the repository, the one that changed last first."""
@@ -38,7 +38,7 @@ class Lessons:
             before = {one.id: one for one in map(LESSON.decode, stored.values())}
             after = {one.id: one for one in rule(tuple(before.values()))}
             pipe.multi()
-            pipe.sadd(keys.TAUGHT, repository)
+            pipe.sadd(keys.WITH_LESSONS, repository)
             if gone := before.keys() - after.keys():
                 pipe.hdel(key, *gone)
             changed: dict[Any, Any] = {

@@ -28,7 +28,7 @@ _SEVERITIES = ("urgent", "high", "normal", "low")
 
 
 @dataclass(frozen=True)
-class Books:
+class DigestInput:
     """The input of a digest. `merged` are the team's pull requests of the last weeks, `unreviewed_lines` those that
     were merged without a review in the last seven days."""
 
@@ -39,10 +39,10 @@ class Books:
     problems: Sequence[KnownProblem] = ()
 
 
-def begin_record(team: str, books: Books, at: float) -> DigestRecord:
+def begin_record(team: str, given: DigestInput, at: float) -> DigestRecord:
     """The record from which the next digest counts."""
-    merged = tuple(one.url for one in books.merged if at - one.at < 2 * LATE_SECONDS)
-    return DigestRecord(slot=at, until=at, costs=list_costs(team, books), merged=merged)
+    merged = tuple(one.url for one in given.merged if at - one.at < 2 * LATE_SECONDS)
+    return DigestRecord(slot=at, until=at, costs=list_costs(team, given), merged=merged)
 
 
 def find_due_slot(schedule: Schedule, record: DigestRecord, now: float) -> float | None:
@@ -51,9 +51,9 @@ def find_due_slot(schedule: Schedule, record: DigestRecord, now: float) -> float
     return find_last_slot(schedule, record.slot, now)
 
 
-def build_digest(team: str, timezone: str, books: Books, record: DigestRecord, until: float) -> Digest:
+def build_digest(team: str, timezone: str, given: DigestInput, record: DigestRecord, until: float) -> Digest:
     """The digest of everything since the record."""
-    since, loops = record.until, [one for one in books.loops if one.ticket.team == team]
+    since, loops = record.until, [one for one in given.loops if one.ticket.team == team]
     titles = {str(one.identifier): one.ticket.title for one in loops}
     return Digest(
         team=team,
@@ -61,18 +61,18 @@ def build_digest(team: str, timezone: str, books: Books, record: DigestRecord, u
         until=until,
         merged=tuple(
             replace(one, title=titles.get(one.identifier, ""))
-            for one in books.merged
+            for one in given.merged
             if one.at > since - LATE_SECONDS and one.url not in record.merged
         ),
         waiting=rank_waiting((line for loop in loops if (line := describe_waiting(loop))), until),
-        found=_list_found(team, books.automations, since),
+        found=_list_found(team, given.automations, since),
         problems=tuple(
             ProblemLine(identifier=one.identifier, title=problem_title(one.problem), url=one.url)
-            for one in books.problems
+            for one in given.problems
             if one.problem.team == team
         ),
-        spent_usd=sum_spent(list_costs(team, books), record.costs),
-        unreviewed_lines=books.unreviewed_lines,
+        spent_usd=sum_spent(list_costs(team, given), record.costs),
+        unreviewed_lines=given.unreviewed_lines,
     )
 
 
@@ -148,10 +148,10 @@ def _by_severity(one: KnownFinding) -> tuple[int, float]:
     return _SEVERITIES.index(one.severity), one.first_at
 
 
-def list_costs(team: str, books: Books) -> dict[str, float]:
+def list_costs(team: str, given: DigestInput) -> dict[str, float]:
     """All costs of the team so far, in US dollars by ticket, or by automation and day."""
-    costs = {str(one.ticket.id): one.spend.usage.cost_usd for one in books.loops if one.ticket.team == team}
-    for state in books.automations:
+    costs = {str(one.ticket.id): one.spend.usage.cost_usd for one in given.loops if one.ticket.team == team}
+    for state in given.automations:
         for name, days in state.spent.items() if state.team == team else ():
             costs |= {f"{state.repository}:{name}:{day}": usd for day, usd in days.items()}
     return {name: usd for name, usd in costs.items() if usd}

@@ -2,7 +2,7 @@
 `lesson` drafts a lesson from them after the merge, or when the ticket's finding is rejected. The run is beside the
 loop's stage and never changes it. Pure.
 
-`jobs.workflow.lesson_book` has the rules for the lessons of a repository.
+`jobs.workflow.lesson_rules` has the rules for the lessons of a repository.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from jobs.loop.state import Loop, Stage
 from jobs.runtime import keys
 from jobs.sweep import sweep
 from jobs.tend_lessons import tend_lessons
-from jobs.workflow.lesson_book import add_lesson, make_id
+from jobs.workflow.lesson_rules import add_lesson, make_id
 from tests.jobs.board import Board
 from tests.jobs.hands import SHOP, Hands
 from tests.jobs.story import BUG, fault, hand_over, in_review, mended, say
@@ -302,7 +302,7 @@ def test_lesson_is_restored_from_its_ticket_and_its_pull_request_when_redis_is_l
     keep(board, "9")
     number = tend(board).number
     board.ana.close(number)
-    board.world.redis.delete(keys.lessons(SHOP), keys.TAUGHT)
+    board.world.redis.delete(keys.lessons(SHOP), keys.WITH_LESSONS)
 
     board.world.redis.delete(keys.loop(board.ticket_id(BUG)), keys.known_events(board.ticket_id(BUG)))
     say(board, BUG, "Thanks!")

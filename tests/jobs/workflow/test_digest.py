@@ -16,7 +16,7 @@ from jobs.loop.automation_state import AutomationState, KnownFinding
 from jobs.loop.digest import DigestRecord, MergedLine
 from jobs.loop.problem import KnownProblem, Problem
 from jobs.loop.state import Escalation, Loop, Stage
-from jobs.workflow.digest import Books, begin_record, build_digest, describe_waiting, find_due_slot, find_risk
+from jobs.workflow.digest import DigestInput, begin_record, build_digest, describe_waiting, find_due_slot, find_risk
 from tests.loops import loop_with
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -56,8 +56,8 @@ def record(slot: float = at(25, 8), **changes: Any) -> DigestRecord:
     return replace(DigestRecord(slot=slot, until=slot), **changes)
 
 
-def build(books: Books, before: DigestRecord | None = None, team: str = "ENG") -> Any:
-    return build_digest(team, "UTC", books, before or record(), NOW)
+def build(given: DigestInput, before: DigestRecord | None = None, team: str = "ENG") -> Any:
+    return build_digest(team, "UTC", given, before or record(), NOW)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_digest_is_due_in_the_time_zone_of_the_team() -> None:
 def test_digest_ranks_by_age_and_risk() -> None:
     old, risky, fresh = review(1, 30), review(2, 20, sensitive="auth"), review(3, 1, sensitive="auth")
     small = review(4, 70, 10, "document")
-    found = build(Books(loops=[fresh, old, small, risky]))
+    found = build(DigestInput(loops=[fresh, old, small, risky]))
     assert [one.identifier for one in found.waiting] == ["ENG-2", "ENG-4", "ENG-1", "ENG-3"]
     assert [one.risk for one in found.waiting] == ["high", "low", "medium", "high"]
 
@@ -115,7 +115,7 @@ def test_digest_lists_tickets_that_wait_for_a_person_and_no_others() -> None:
         loop(4, Stage.DONE),
         loop(5, Stage.REVIEW, team="OPS"),
     ]
-    found = build(Books(loops=loops)).waiting
+    found = build(DigestInput(loops=loops)).waiting
     assert [(one.identifier, one.what, NOW - one.since) for one in found] == [
         ("ENG-1", "decision", 9 * HOUR), ("ENG-2", "answer", HOUR),
     ]  # fmt: skip
@@ -123,13 +123,13 @@ def test_digest_lists_tickets_that_wait_for_a_person_and_no_others() -> None:
 
 def test_digest_counts_each_merge_once_also_one_that_became_known_late() -> None:
     early, late = merged(1, at(25, 7)), merged(2, at(25, 7.5))
-    before = begin_record("ENG", Books(merged=[early]), at(25, 8))
+    before = begin_record("ENG", DigestInput(merged=[early]), at(25, 8))
     new = merged(3, at(26, 7))
-    books = Books(loops=[loop(3, Stage.DONE)], merged=[early, late, new])
-    found = build(books, before)
+    given = DigestInput(loops=[loop(3, Stage.DONE)], merged=[early, late, new])
+    found = build(given, before)
     assert [(one.identifier, one.title) for one in found.merged] == [("ENG-2", ""), ("ENG-3", "T3")]
-    after = begin_record("ENG", books, NOW)
-    assert build_digest("ENG", "UTC", books, after, NOW + DAY).merged == ()
+    after = begin_record("ENG", given, NOW)
+    assert build_digest("ENG", "UTC", given, after, NOW + DAY).merged == ()
 
 
 def test_digest_lists_new_findings_by_severity_without_rejected_ones() -> None:
@@ -143,7 +143,7 @@ def test_digest_lists_new_findings_by_severity_without_rejected_ones() -> None:
             finding(4, "urgent", NOW - 2 * DAY),
         ),
     )
-    found = build(Books(automations=[state, replace(state, repository="acme/ops", team="OPS")])).found
+    found = build(DigestInput(automations=[state, replace(state, repository="acme/ops", team="OPS")])).found
     assert [one.identifier for one in found] == ["ENG-2", "ENG-1"]
 
 
@@ -152,8 +152,8 @@ def test_digest_sums_up_exactly_the_costs_since_the_last_one() -> None:
         return loop(number, Stage.DONE, usage=Usage(cost_usd=usd))
 
     state = AutomationState(repository="acme/shop", team="ENG", spent={"ci": {"2026-11-25": 0.5}})
-    yesterday = Books(loops=[spent(1, 2.0), spent(5, 9.0)], automations=[state])
-    today = Books(
+    yesterday = DigestInput(loops=[spent(1, 2.0), spent(5, 9.0)], automations=[state])
+    today = DigestInput(
         loops=[spent(1, 2.25), spent(2, 0.125), replace(loop(3, team="OPS"), spend=spent(3, 7.0).spend)],
         automations=[replace(state, spent={"ci": {"2026-11-25": 0.6, "2026-11-26": 0.25}})],
     )
@@ -163,7 +163,7 @@ def test_digest_sums_up_exactly_the_costs_since_the_last_one() -> None:
 
 
 def test_digest_is_empty_without_news() -> None:
-    assert build(Books(loops=[loop(1, Stage.MAKING)], unreviewed_lines=500)).is_empty
+    assert build(DigestInput(loops=[loop(1, Stage.MAKING)], unreviewed_lines=500)).is_empty
     problem = Problem(key="k", team="ENG", kind="dead_letter", subject="X", reason="r")
-    assert not build(Books(problems=[KnownProblem(problem=problem, first_at=1.0, last_at=1.0)])).is_empty
-    assert not build(Books(merged=[merged(1, NOW - HOUR)])).is_empty
+    assert not build(DigestInput(problems=[KnownProblem(problem=problem, first_at=1.0, last_at=1.0)])).is_empty
+    assert not build(DigestInput(merged=[merged(1, NOW - HOUR)])).is_empty

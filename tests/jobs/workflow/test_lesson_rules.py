@@ -8,7 +8,7 @@ import pytest
 
 from integrations.lessons import LessonDraft
 from jobs.loop.lesson_state import KeptLesson, Lesson, LessonMode, Sighting
-from jobs.workflow.lesson_book import (
+from jobs.workflow.lesson_rules import (
     DAY,
     MOST_LESSONS,
     Book,
