@@ -46,6 +46,7 @@ def call(number: Any, name: str, arguments: dict[str, Any]) -> None:
         case "encoded":
             text = base64.b64encode(os.environ["API_KEY"].encode()).decode()
         case "hang":
+            Path("hanging.txt").touch()
             time.sleep(600)
         case "wrong_id":
             number = 4711

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -240,16 +241,24 @@ def test_call_whose_agent_has_given_up_is_not_made_later(settings: Settings, red
             for tool in ("hang", "files")
         )
         with ThreadPoolExecutor() as pool:
-            for request in (first, second):  # the second one waits for the first
+            for request in (first, second):
                 Requests(redis).store(request, run.conversation.lease, RequestKind())
             busy = pool.submit(desk.perform, first, run.spec, office.agent)
-            waiting = pool.submit(desk.perform, second, run.spec, office.agent)
-            given_up = ANSWER.encode(Answer(text="Not available now.", is_error=True))
-            redis.hset(keys.request(second.id), "answer", given_up)
             try:
-                assert "stopped before it ended" in waiting.result(10).text and not busy.done()
+                wait_for(lambda: any((settings.home / process.FOLDER).rglob("hanging.txt")))
+                waiting = pool.submit(desk.perform, second, run.spec, office.agent)  # waits for the first
+                given_up = ANSWER.encode(Answer(text="Not available now.", is_error=True))
+                redis.hset(keys.request(second.id), "answer", given_up)
+                assert "stopped before it ended" in waiting.result(60).text and not busy.done()
             finally:
                 Runs(redis).ask_to_stop(RunId("r1"))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def reply(redis: Redis, call_id: str, text: str) -> None:
