@@ -40,7 +40,8 @@ def test_card_delegates_steers_and_stops(card: Page, live: Live) -> None:
     steered = live.arrive()
     assert steered
     assert [one.text for one in steered.comments.pending] == ["Please keep the tests."]
-    card.get_by_test_id("session-stop").click()
+    with card.expect_response("**/graphql"):
+        card.get_by_test_id("session-stop").click()
     expect(card.get_by_test_id("session-current")).to_have_count(0)
     stopped = live.arrive()
     assert stopped
