@@ -6,6 +6,7 @@ const shown = new WeakMap();
 let opened = document.body.dataset.open;
 let dragged = null;
 let waiting = false;
+let last = Promise.resolve(), next = null;
 
 function say(text) {
   $("status").textContent = text;
@@ -65,7 +66,23 @@ async function fragment(path) {
   return answer.ok ? answer.text() : null;
 }
 
-async function refresh() {
+/** Runs loads one after the other, because an answer that comes late must not replace a newer one. */
+function inOrder(work) {
+  const done = last.then(work);
+  last = done.catch(() => {});
+  return done;
+}
+
+/** Shows the server's state at the time of the call or later. */
+function refresh() {
+  next ??= inOrder(() => {
+    next = null;
+    return load();
+  });
+  return next;
+}
+
+async function load() {
   if (dragged) return void (waiting = true);
   const [columns, issue] = await Promise.all([
     fragment(`/_page/board?team=${encodeURIComponent(document.body.dataset.team)}`),
@@ -82,7 +99,9 @@ function mark() {
 
 // --- opening a card --------------------------------------------------------------------------------------------------
 
-async function open(identifier) {
+const open = (identifier) => inOrder(() => show(identifier));
+
+async function show(identifier) {
   const html = await fragment(`/_page/issue/${encodeURIComponent(identifier)}`);
   if (html === null) return say(`There is no issue ${identifier}.`);
   opened = identifier;

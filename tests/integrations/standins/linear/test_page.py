@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from tests.integrations.standins.linear.conftest import Linear, state_id, user_id
 
@@ -107,6 +107,29 @@ def test_comment_is_sent_and_new_ones_appear(page: Page, linear: Linear) -> None
     linear.comment(token="lin_oauth_loop", body="On it")
     expect(page.get_by_test_id("comment")).to_have_count(2)
     expect(page.get_by_test_id("comment-box")).to_have_value("half a thou")
+
+
+def test_answer_that_comes_late_does_not_replace_a_newer_one(page: Page, linear: Linear) -> None:
+    page.goto(f"{linear.url}/acme/issue/ENG-1")
+    expect(page.get_by_test_id("description")).to_be_visible()
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold_first(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/_page/issue/ENG-1", hold_first)
+    with page.expect_request("**/_page/issue/ENG-1"):
+        linear.comment(body="First")
+    while not late:
+        page.wait_for_timeout(10)
+    linear.comment(body="Second")
+    page.wait_for_timeout(1_000)  # enough to show the second one, if the page did not wait for the answer
+    route, answer = late[0]
+    route.fulfill(response=answer)
+    expect(page.get_by_test_id("comment")).to_have_count(2)
 
 
 def test_reaction_is_added_and_removed(page: Page, linear: Linear) -> None:
