@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.session import enter_once
 
@@ -17,8 +17,13 @@ _BROWSER = pytest.StashKey[Browser]()
 _QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
+_EXPECT_MS = 20_000
+"""How long `expect` waits; Playwright's own 5 seconds are too few on a busy machine."""
+
+
 @contextmanager
 def _chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=_EXPECT_MS)
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.fail("Chromium is not on PATH: run infra/test-tools, or install Chromium.")
