@@ -89,7 +89,7 @@ def test_push_that_would_need_force_is_a_conflict(mirror: Mirror, upstream: Path
 
 
 def test_push_loses_a_race_against_a_foreign_commit(mirror: Mirror, host: GitHost, upstream: Path, made: str) -> None:
-    host.delay = 0.3
+    host.delay = 60.0
     host.requests.clear()
     outcome: list[IntegrationError] = []
 
@@ -103,6 +103,7 @@ def test_push_loses_a_race_against_a_foreign_commit(mirror: Mirror, host: GitHos
     thread.start()
     wait_for(lambda: any("git-receive-pack" in request for request in host.requests))
     foreign = commit(upstream, {"by": b"a person"}, branch=BRANCH)
+    host.delay = 0.0
     thread.join()
     assert isinstance(outcome[0], Conflict)
     assert head(upstream) == foreign
