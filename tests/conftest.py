@@ -1,8 +1,17 @@
-"""Order of the tests: the files that take longest come first, so that parallel workers end at the same time."""
+"""Order of the tests: the files that take longest come first, so that parallel workers end at the same time. Logs of
+the tests' own process show exceptions plainly: with Rich, which import-linter brings, one takes a second to draw."""
 
 from __future__ import annotations
 
 import pytest
+import structlog
+
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 SLOWEST = (
     "journeys", "simulation", "crash", "service/test_endpoint_without_redis", "dishonest", "service/test_slow_clients",
