@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 _LETTERS = b"0123456789abcdefghijklmnopqrstuvwxyz"
@@ -25,8 +26,7 @@ class OwnSecrets:
     one. Compressed or encrypted data is not opened."""
 
     def __init__(self, secrets: Collection[str]) -> None:
-        found = {form for secret in secrets for part in _split(secret) for form in _encode(part.encode())}
-        self._forms = sorted(form for form in found if len(form) >= _SHORTEST)
+        self._forms = _find_forms(frozenset(secrets))
         self._plain = sorted(s.encode() for s in secrets if len(_squash(s.encode())) < _SHORTEST <= len(s.encode()))
 
     def occur_in(self, data: bytes) -> bool:
@@ -35,6 +35,12 @@ class OwnSecrets:
         views = {_squash(data), _squash(decoded)}
         found = any(form in view for view in views for form in self._forms)
         return found or any(secret in decoded for secret in self._plain)
+
+
+@lru_cache(maxsize=16)  # a process searches each of its texts for the same secrets
+def _find_forms(secrets: frozenset[str]) -> tuple[bytes, ...]:
+    found = {form for secret in secrets for part in _split(secret) for form in _encode(part.encode())}
+    return tuple(sorted(form for form in found if len(form) >= _SHORTEST))
 
 
 def _split(secret: str) -> Iterator[str]:
