@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -83,7 +83,8 @@ class SettingsModel(BaseModel):
     )
 
     @classmethod
-    def variables(cls) -> dict[str, FieldInfo]:
+    @cache
+    def variables(cls) -> Mapping[str, FieldInfo]:
         """Return every field by its environment variable, in the order of declaration."""
         return {str(field.validation_alias): field for field in cls.model_fields.values() if field.validation_alias}
 

@@ -386,7 +386,7 @@ class Settings(SettingsModel):
 
 def list_fields() -> dict[str, FieldInfo]:
     """Return every setting by its environment variable: Loopline's, then those of each provider."""
-    found = Settings.variables()
+    found = dict(Settings.variables())
     for provider in providers():
         found |= provider.settings.variables()
     return found
