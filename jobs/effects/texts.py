@@ -34,9 +34,9 @@ _log = structlog.get_logger(__name__)
 
 def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
     """The command with inert texts, without secrets of this process."""
-    own = find_own(ticket, world)
+    own, secrets = find_own(ticket, world), _find_secrets(world)
     texts: dict[str, Any] = {
-        name: _sanitize(getattr(command, name), sanitize, own, ticket, world)
+        name: _sanitize(getattr(command, name), sanitize, own, ticket, secrets)
         for name, sanitize in SANITIZERS.items()
         if hasattr(command, name)
     }
@@ -45,33 +45,33 @@ def sanitize_command(command: Command, ticket: Ticket, world: World) -> Command:
 
 def sanitize_text(text: str, ticket: Ticket, world: World) -> str:
     """A text that a performer writes itself, in the same way."""
-    return _withhold(sanitize_markdown(text, find_own(ticket, world)), ticket, world)
+    return _withhold(sanitize_markdown(text, find_own(ticket, world)), ticket, _find_secrets(world))
 
 
 def withhold_secrets(text: str, ticket: Ticket, world: World) -> str:
     """A text of a performer that is data, or is sanitized already."""
-    return _withhold(text, ticket, world)
+    return _withhold(text, ticket, _find_secrets(world))
 
 
-def _sanitize(given: Any, sanitize: Callable[[str, Own], str], own: Own, ticket: Ticket, world: World) -> Any:
+def _sanitize(given: Any, sanitize: Callable[[str, Own], str], own: Own, ticket: Ticket, secrets: OwnSecrets) -> Any:
     """The text, or the mapping with its texts, sanitized."""
     if isinstance(given, Mapping):
-        return {name: _sanitize(text, sanitize, own, ticket, world) for name, text in given.items()}
-    return _withhold(sanitize(given, own), ticket, world)
+        return {name: _sanitize(text, sanitize, own, ticket, secrets) for name, text in given.items()}
+    return _withhold(sanitize(given, own), ticket, secrets)
 
 
 def sanitize_report(report: Report, ticket: Ticket, world: World) -> Report:
     """The same for progress comment and board memory. The board memory's texts are data: only secrets are withheld."""
-    own = find_own(ticket, world)
+    own, secrets = find_own(ticket, world), _find_secrets(world)
     metadata = {
-        name: _withhold(value, ticket, world) if isinstance(value, str) else value
+        name: _withhold(value, ticket, secrets) if isinstance(value, str) else value
         for name, value in report.metadata.items()
     }
-    progress = _withhold(sanitize_markdown(report.progress, own), ticket, world)
-    plan = tuple(replace(step, text=_withhold(sanitize_line(step.text, own), ticket, world)) for step in report.plan)
+    progress = _withhold(sanitize_markdown(report.progress, own), ticket, secrets)
+    plan = tuple(replace(step, text=_withhold(sanitize_line(step.text, own), ticket, secrets)) for step in report.plan)
     activity = report.activity
     if activity:
-        body = _withhold(sanitize_markdown(activity.body, own), ticket, world)
+        body = _withhold(sanitize_markdown(activity.body, own), ticket, secrets)
         activity = replace(activity, body=body, parameter=sanitize_line(activity.parameter, own))
     subtitle = sanitize_line(report.subtitle, own)
     return replace(report, progress=progress, subtitle=subtitle, metadata=metadata, plan=plan, activity=activity)
@@ -87,8 +87,12 @@ def find_own(ticket: Ticket, world: World) -> Own:
     return Own(ticket.identifier, (ticket.url, tracker, *repositories, world.settings.dashboard_url))
 
 
-def _withhold(text: str, ticket: Ticket, world: World) -> str:
-    if not OwnSecrets(world.settings.secret_values()).occur_in(text.encode()):
+def _find_secrets(world: World) -> OwnSecrets:
+    return OwnSecrets(world.settings.secret_values())
+
+
+def _withhold(text: str, ticket: Ticket, secrets: OwnSecrets) -> str:
+    if not secrets.occur_in(text.encode()):
         return text
     _log.error("text withheld: it holds a secret of this process", ticket=ticket.identifier)
     return WITHHELD
