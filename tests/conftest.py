@@ -3,6 +3,8 @@ the tests' own process show exceptions plainly: with Rich, which import-linter b
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import structlog
 
@@ -17,6 +19,14 @@ SLOWEST = (
     "journeys", "simulation", "crash", "service/test_endpoint_without_redis", "dishonest", "service/test_slow_clients",
     "badday", "jobs/entry", "service",
 )  # fmt: skip
+
+
+gc.disable()  # collecting makes a million objects that stay, and each full collection looks at all of them
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
