@@ -142,8 +142,13 @@ def test_freeze_between_the_requests_of_one_command_keeps_the_later_ones(board: 
     """The label is two writes: it is created, then added."""
     loop = hand_over(board, BUG)
     before, home = writes(board), board.world.settings.home
-    failpoints.arm("linear.CreateLabel:done:1:sleep=1.0", home)
-    switch = threading.Timer(0.3, set_freeze, [board.world.redis, home, Freeze("x", 1.0, "ana")])
+    failpoints.arm("linear.CreateLabel:done:1:sleep=2.0", home)
+
+    def freeze_in_between() -> None:
+        until(lambda: "issueLabelCreate" in writes(board)[len(before) :])
+        set_freeze(board.world.redis, home, Freeze("x", 1.0, "ana"))
+
+    switch = threading.Thread(target=freeze_in_between)
     switch.start()
     finish(board, loop, outcome="budget", at=time.time())
     failpoints.arm("", home)
