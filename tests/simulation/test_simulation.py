@@ -18,12 +18,12 @@ from tests.simulation.outside import MAIN
 from tests.simulation.worker import Decide, StillWanted
 from tests.simulation.world import World
 
-SAMPLE, LONG_SAMPLE, ENOUGH = range(0, 40, 40), range(40, 200, 40), 300
+SAMPLE, LONG_SAMPLE, ENOUGH = range(0, 20, 20), range(20, 200, 20), 300
 
 
 @pytest.mark.parametrize("first", [*SAMPLE, *(pytest.param(first, marks=pytest.mark.long) for first in LONG_SAMPLE)])
 def test_simulation_of_the_sample_keeps_every_promise(first: int) -> None:
-    for seed in range(first, first + 40):
+    for seed in range(first, first + 20):
         World(seed).run()
 
 

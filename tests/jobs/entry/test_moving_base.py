@@ -186,7 +186,15 @@ def test_moving_base_with_a_protected_file_is_not_the_agents_change(board: Board
     assert "Two words." in (board.world.mirror("acme/tally").read(loop.pull_request.pushed_sha, "WORKFLOW.md") or "")
 
 
-@pytest.mark.parametrize("point", ["git.merge-tree:before", "git.merge-tree:done", "git.push:before", "git.push:done"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "git.merge-tree:before",
+        pytest.param("git.merge-tree:done", marks=pytest.mark.long),
+        pytest.param("git.push:before", marks=pytest.mark.long),
+        "git.push:done",
+    ],
+)
 def test_moving_base_is_merged_and_pushed_once_after_a_crash(
     board: Board, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
