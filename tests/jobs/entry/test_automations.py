@@ -14,9 +14,10 @@ from integrations.values import CommitSha, TicketId
 from jobs.automate import automate
 from jobs.inbox.automation_sweep import find_missed
 from jobs.inbox.dispatch import route
-from jobs.loop.automation_state import AutomationState, automations_id
+from jobs.loop.automation_state import AUTOMATION_STATE, AutomationRun, AutomationState, automations_id
 from jobs.runtime import keys
 from jobs.store.automations import AutomationStore
+from jobs.workflow.automations.decision import day_of
 from tests.jobs.board import Board
 from tests.jobs.hands import Hands
 from tests.jobs.story import VAGUE, said
@@ -214,6 +215,31 @@ def test_run_on_a_ticket_starts_the_automation_once_and_answers(board: Board) ->
     assert said(board, VAGUE)[-1].startswith("The automation `ci-triage` of acme/tally starts.")
     board.drive(VAGUE)
     assert len(work(board).history) == 1
+
+
+def test_run_without_money_left_for_the_day_answers_with_the_reason(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    state = work(board, outdated())
+    spent = replace(state, spent={"ci-triage": {day_of(board.world.now()): 5.0}})
+    board.world.redis.set(keys.automations(MAILBOX), AUTOMATION_STATE.encode(spent))
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    assert "cannot start now. The day's budget of $5.00 is used up ($5.00 spent)" in said(board, VAGUE)[-1]
+    assert work(board).history == ()
+
+
+def test_run_while_another_one_is_in_progress_answers_that_it_starts_after_it(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    state = work(board, outdated())
+    running = replace(state, runs={"ci-triage": AutomationRun(id="r", automation="ci-triage", cause="manual")})
+    board.world.redis.set(keys.automations(MAILBOX), AUTOMATION_STATE.encode(running))
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    assert "of acme/tally starts after the run that is in progress." in said(board, VAGUE)[-1]
 
 
 def test_run_of_an_unknown_automation_answers_with_those_that_exist(board: Board) -> None:
