@@ -6,15 +6,17 @@ The job is queued like `jobs.drive.drive`; `jobs.mailbox_driver` handles all fai
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from integrations.automation_events import AutomationEvent
 from integrations.errors import IntegrationError, Unauthorized, Unavailable
 from integrations.events import CommandFailed
-from integrations.values import TicketId
+from integrations.values import Codec, TicketId, Usage
 from jobs.effects.audit_records import name_error
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.memory import read_memory
@@ -31,6 +33,7 @@ from jobs.store.dead_letters import DeadLetter
 from jobs.store.mailboxes import Posted
 from jobs.workflow.automations import decide
 
+_USAGE: Codec[Usage] = Codec(Usage)
 _log = structlog.get_logger(__name__)
 
 
@@ -89,7 +92,7 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
         event = json.loads(letter.item) if letter.box == "mailbox" else {}
         failed = self._build_command_failed(f"dead:{letter.id}", command, reason)
         run = failed.run or str(event.get("run") or event.get("run_id") or "")
-        return replace(failed, command=letter.kind, run=run, put_aside=True)
+        return replace(failed, command=letter.kind, run=run, usage=_read_usage(event), put_aside=True)
 
     def _build_command_failed(self, name: str, command: AutomationCommand | None, reason: str) -> CommandFailed:
         """The event of a command that cannot be performed; None for an event or a command of a newer release."""
@@ -109,3 +112,11 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
 
     def _audit(self, **fields: object) -> None:
         self._world.audit.record(ticket=self._state.repository, actor="", **fields)
+
+
+def _read_usage(event: Mapping[str, Any]) -> Usage:
+    """The usage of an agent in an event that cannot be decided; none in other events."""
+    try:
+        return _USAGE.from_builtins(event.get("usage") or {})
+    except ValidationError:
+        return Usage()

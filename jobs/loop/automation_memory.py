@@ -41,14 +41,15 @@ T = TypeVar("T")
 def memory_of(state: AutomationState) -> dict[str, str | int | float]:
     """The metadata. Of findings the open ones come first, then the newest; those that do not fit are left out."""
     spent = {name: dict(sorted(days.items())[-MOST_DAYS:]) for name, days in state.spent.items()}
-    records = [_RECORD.to_builtins(replace(one, note=one.note[:REASON_CHARACTERS])) for one in state.history]
+    short = [replace(one, counted=(), note=one.note[:REASON_CHARACTERS]) for one in state.history[-MOST_RUNS:]]
+    records = [_RECORD.to_builtins(one) for one in reversed(short)]
     return {
         "schema": SCHEMA,
         "repository": state.repository,
         "slots": _bound(state.last_slots),
         "read": _bound(state.read_at),
         "spent": _bound(spent),
-        "history": _join_fitting(records[-MOST_RUNS:][::-1]),
+        "history": _join_fitting(records),
         **_split_findings(state.findings),
     }
 

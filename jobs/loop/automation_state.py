@@ -76,6 +76,8 @@ class AutomationRun:
     dropped: int = 0
     """Findings beyond the limits."""
     usage: Usage = Usage()
+    counted: tuple[str, ...] = ()
+    """Ids of the agent runs in `usage`, so that each one counts once."""
     problems: tuple[str, ...] = ()
     waits: str = ""
     """Why its agent is backing off."""
@@ -113,6 +115,8 @@ class RunRecord:
     rejected: int = 0
     dropped: int = 0
     cost_usd: float = 0.0
+    counted: tuple[str, ...] = ()
+    """As in `AutomationRun`: an agent can end after its run."""
     note: str = ""
 
 

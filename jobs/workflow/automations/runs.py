@@ -17,7 +17,7 @@ from jobs.workflow.automations.agents import list_known, start_agent
 from jobs.workflow.automations.decision import (
     FINDINGS,
     AutomationDecision,
-    add_cost,
+    count_usage,
     end_run,
     find_automation,
     find_run,
@@ -61,11 +61,11 @@ def on_run_parked(state: AutomationState, event: RunParked) -> AutomationDecisio
 
 def on_run_finished(state: AutomationState, event: RunFinished, policy: ServicePolicy) -> AutomationDecision:
     """Count the cost, and continue with the result."""
+    state = count_usage(state, event.run_id, event.usage, event.at)
     run = _find_by_agent(state, event.run_id)
     if run is None:
         return AutomationDecision(state)
-    state = add_cost(state, run.automation, event.usage.cost_usd, event.at)
-    run = replace(run, usage=run.usage.plus(event.usage), run_id=RunId(""), waits="")
+    run = replace(run, run_id=RunId(""), waits="")
     automation = find_automation(state, run.automation)
     if automation is None:
         return end_run(state, run, "skipped", event.at, "Its declaration was removed.")
@@ -82,7 +82,9 @@ def on_run_finished(state: AutomationState, event: RunFinished, policy: ServiceP
 
 def on_command_failed(state: AutomationState, event: CommandFailed) -> AutomationDecision:
     """A command cannot be performed: the run ends, except after a failure to file one of several findings, or to note
-    or remember one. Where no run is left, the problem is added to its record."""
+    or remember one. Where no run is left, the problem is added to its record. The cost of an agent counts even if its
+    result cannot be used."""
+    state = count_usage(state, event.run, event.usage, event.at)
     if event.command == "ReadDeclarations":
         return AutomationDecision(replace(state, problems=(event.reason,)))
     run = find_run(state, event.run) or _find_by_agent(state, event.run)
