@@ -16,11 +16,13 @@ import pytest
 from redis import Redis
 
 from integrations.connectors.client import Connectors
+from integrations.connectors.servers import UnusableServers
 from integrations.ports.agent_runner import ToolResult, Unanswered
 from integrations.sandbox.environment import Environment
 from integrations.values import RunId
 from jobs import connectors as process
 from jobs.config.environment import find_problems, parse_settings
+from jobs.config.places import PINS
 from jobs.config.settings import Settings
 from jobs.effects.build import build_world
 from jobs.effects.connector_calls import INTERRUPTED, ConnectorDesk
@@ -41,6 +43,8 @@ from jobs.runtime.notices import list_notices
 from jobs.runtime.requests import ANSWER, Answer, Request, RequestKind, Requests
 from jobs.runtime.scripts import decode
 from jobs.store.connector_permissions import build_permission_request, is_yes
+from jobs.store.connector_pins import PinFile
+from jobs.store.connector_pins import find_problems as find_pin_problems
 from jobs.store.connectors import ConnectorStore
 from jobs.store.ledger import used_by
 from jobs.store.runs import Runs
@@ -113,7 +117,7 @@ def open_office(settings: Settings, redis: Redis, variables: Mapping[str, str]) 
     install(build_world(own, redis, "connectors"))
     send_heartbeat(redis, queues.CONNECTORS)
     with process.open_connectors(own, redis) as connectors:
-        process.check_servers(connectors, redis)
+        process.check_servers(connectors, redis, PinFile(own.home))
         yield Office(redis, own, connectors)
 
 
@@ -194,6 +198,38 @@ def test_changed_tool_is_refused_until_it_is_accepted(office: Office) -> None:
     ConnectorStore(office.redis).accept(ConnectorStore(office.redis).read_all()["raw"])
     with office.work(run_id="r3") as tools:
         assert set(tools) == {"mcp__raw__echo", "mcp__raw__secret"}
+
+
+def test_tool_that_changed_while_redis_was_lost_is_not_accepted(office: Office) -> None:
+    """The tools in the file are those that a person or the first list accepted: here one has another digest."""
+    pins = PinFile(office.settings.home)
+    kept = dict(pins.read())
+    assert {"echo", "secret"} <= {tool.name for tool in kept["raw"]} and "broken" not in kept
+    kept["raw"] = tuple(replace(tool, digest="x") if tool.name == "echo" else tool for tool in kept["raw"])
+    kept["gone"] = kept["raw"][:1]
+    pins.write(kept)
+    office.redis.delete(keys.CONNECTORS, keys.CONNECTOR_PINS)
+
+    process.check_servers(office.connectors, office.redis, pins)
+
+    connector = ConnectorStore(office.redis).read_all()["raw"]
+    assert connector.unaccepted() == ("echo",)
+    with office.work() as tools:
+        assert "mcp__raw__echo" not in tools and "mcp__raw__secret" in tools
+    ConnectorStore(office.redis).accept(connector)
+    process.check_servers(office.connectors, office.redis, pins)
+    assert pins.read() == {**kept, "raw": connector.listed.tools}
+    (office.settings.home / PINS).write_text("")
+    with pytest.raises(UnusableServers):
+        process.check_servers(office.connectors, office.redis, pins)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"raw": 1}', '{"raw": [{"digest": "x"}]}'])
+def test_accepted_tools_that_cannot_be_read_stop_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / PINS).write_text(text)
+
+    (problem,) = find_pin_problems(tmp_path)
+    assert "connector-pins.json in LOOPLINE_HOME" in problem and "restore it from a backup" in problem
 
 
 def test_price_of_a_call_is_charged_once_and_within_the_limits(
