@@ -16,7 +16,8 @@ import pytest
 from redis import Redis
 
 from integrations.connectors.client import Connectors
-from integrations.connectors.servers import UnusableServers
+from integrations.connectors.servers import McpServer, UnusableServers
+from integrations.connectors.tools import ListedServer, McpTool
 from integrations.ports.agent_runner import ToolResult, Unanswered
 from integrations.sandbox.environment import Environment
 from integrations.values import RunId
@@ -45,7 +46,7 @@ from jobs.runtime.scripts import decode
 from jobs.store.connector_permissions import build_permission_request, is_yes
 from jobs.store.connector_pins import PinFile
 from jobs.store.connector_pins import find_problems as find_pin_problems
-from jobs.store.connectors import ConnectorStore
+from jobs.store.connectors import Connector, ConnectorStore
 from jobs.store.ledger import used_by
 from jobs.store.runs import Runs
 from tests.integrations.connectors import conftest as servers
@@ -198,6 +199,36 @@ def test_changed_tool_is_refused_until_it_is_accepted(office: Office) -> None:
     ConnectorStore(office.redis).accept(ConnectorStore(office.redis).read_all()["raw"])
     with office.work(run_id="r3") as tools:
         assert set(tools) == {"mcp__raw__echo", "mcp__raw__secret"}
+
+
+def test_servers_of_another_connectors_process_are_an_answer_that_names_the_file(office: Office) -> None:
+    store = ConnectorStore(office.redis)
+    own = store.read_all()["raw"]
+    store.record("theirs", own.server, own.listed)
+    arguments = {"server": "theirs", "tool": "echo", "arguments": {}}
+    request = Request(kind="connector", run_id=RunId("r1"), call_id="c1", arguments=arguments)
+
+    answer = ConnectorDesk(office.connectors).perform(request, spec_of(policy=READS, role="maker"), office.agent)
+
+    assert answer.is_error and "The connector theirs is not in the file of LOOPLINE_CONNECTORS" in answer.text
+
+
+def test_servers_that_another_process_forgets_meanwhile_are_checked(redis: Redis) -> None:
+    """Each process forgets at its start the servers that are not in its own file."""
+    server, listed, ended = McpServer(command=("true",)), ListedServer(tools=(McpTool(name="echo"),)), threading.Event()
+
+    def forget() -> None:
+        while not ended.is_set():
+            ConnectorStore(redis).keep_only(())
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(forget)
+        try:
+            found = [ConnectorStore(redis).record("raw", server, listed) for _ in range(100)]
+        finally:
+            ended.set()
+        other.result()
+    assert found == [Connector("raw", server, listed, listed.tools)] * 100
 
 
 def test_tool_that_changed_while_redis_was_lost_is_not_accepted(office: Office) -> None:
