@@ -73,12 +73,13 @@ class SourcesRead(BaseEvent):
 
 @value
 class FindingFiled(BaseEvent):
-    """The ticket of a finding exists."""
+    """The ticket of a finding exists. `problem`: it lacks something, one sentence."""
 
     kind: Literal["FindingFiled"] = "FindingFiled"
     run: str
     fingerprint: str
     ticket: TicketRef
+    problem: str = ""
 
 
 @value

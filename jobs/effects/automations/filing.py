@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from integrations.automation_events import AutomationEvent, FindingDecided, FindingFiled
-from integrations.errors import NotFound, Rejected
+from integrations.errors import NotFound, Rejected, Unauthorized
 from integrations.events import TicketMoved
 from integrations.findings import Severity
 from integrations.ports.tracker import Attachment
@@ -61,11 +61,11 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
         ticket_id,
         column=column,
         relations=related,
-        labels=(messages.FINDING_LABEL,),
         priority=PRIORITIES[finding.severity],
     )
     if created.creator and not created.creator.is_us:
         raise Rejected(f"{created.identifier} has the id of a ticket of Loopline and was created by another account")
+    problem = _label(created, world)
     link = FindingLink(
         repository=command.repository,
         fingerprint=finding.fingerprint,
@@ -87,6 +87,7 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
         run=command.run,
         fingerprint=finding.fingerprint,
         ticket=created.to_reference(),
+        problem=problem,
     )
     if status == "open":
         return (filed,)
@@ -146,6 +147,17 @@ def find_column(automation: Automation, team: str, world: World) -> str:
             f"`into` in {place}, and use `start` to begin work."
         )
     return found or ("" if name == "triage" else name)
+
+
+def _label(created: Ticket, world: World) -> str:
+    """Add the label of findings; a sentence if the tracker refuses it, since the ticket is complete without it."""
+    try:
+        world.tracker.add_label(created, messages.FINDING_LABEL)
+    except Unauthorized:
+        raise
+    except Rejected as error:
+        return f"Filed without the label {messages.FINDING_LABEL}: {str(error).rstrip('.')}."
+    return ""
 
 
 def _start(created: Ticket, ctx: AutomationContext) -> None:

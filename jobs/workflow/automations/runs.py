@@ -89,7 +89,7 @@ def on_command_failed(state: AutomationState, event: CommandFailed) -> Automatio
         return AutomationDecision(replace(state, problems=(event.reason,)))
     run = find_run(state, event.run) or _find_by_agent(state, event.run)
     if run is None:
-        return AutomationDecision(_note_on_record(state, event.run, event.reason))
+        return AutomationDecision(note_on_record(state, event.run, event.reason))
     if event.command not in {"FileFinding", "NoteFinding", "WriteMemory"}:
         return end_run(state, run, "failed", event.at, event.reason)
     run = replace(run, problems=(*run.problems, event.reason))
@@ -218,7 +218,9 @@ def _explain_outcome(event: RunFinished) -> str:
     return reasons.get(event.outcome, "") or event.summary or f"The agent ended without a result ({event.outcome})."
 
 
-def _note_on_record(state: AutomationState, run_id: str, reason: str) -> AutomationState:
+def note_on_record(state: AutomationState, run_id: str, reason: str) -> AutomationState:
+    """The state with the reason in the note of an ended run."""
+
     def add(note: str) -> str:
         return f"{note} {reason}".strip()[:1_000]
 

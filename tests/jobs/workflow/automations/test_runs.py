@@ -240,6 +240,16 @@ def test_finding_that_cannot_be_filed_is_found_again_and_the_others_are_filed() 
     assert kinds(step(again, found(again, NINE + 86_460, finding("check:a")))) == ["FileFinding"]
 
 
+def test_problem_of_a_filed_finding_is_noted_once() -> None:
+    state = triage(begin(DAILY)).state
+    filing = step(state, found(state, NINE + 60, finding("check:a"), finding("check:b"))).state
+
+    events = [replace(filed(filing, NINE + 61, name), problem="No label.") for name in ("check:a", "check:b")]
+    record = step(filing, *events).state.history[-1]
+
+    assert (record.outcome, record.filed, record.note) == ("filed", 2, "No label.")
+
+
 def test_finding_beyond_the_limits_is_read_again_by_the_next_run() -> None:
     state = _file(begin(with_limits(DAILY, findings=1)), "check:a", "check:b", dropped="check:b")
 
