@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from integrations.automation_events import AutomationEvent, FindingDecided, FindingFiled
 from integrations.errors import NotFound, Rejected, Unauthorized
-from integrations.events import TicketMoved
+from integrations.events import Event, TicketMoved
 from integrations.findings import Severity
 from integrations.ports.tracker import Attachment
-from integrations.values import Identifier, NewRelation, Ticket, TicketRef
+from integrations.values import Identifier, NewRelation, Ticket, TicketId, TicketRef
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.texts import find_own, sanitize_text, withhold_secrets
 from jobs.effects.world import World
@@ -78,7 +78,7 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
     _attach(created.to_reference(), command.repository, finding.fingerprint, automation.name, 1, world.now(), ctx)
     if asks:
         question = sanitize_text(messages.start_question(automation.name), created, world)
-        world.tracker.comment(ticket_id, question, derive_id(ticket_id, "question"))
+        world.tracker.comment(ticket_id, question, question_id(ticket_id))
     status = read_status(created, world.policy.role_of(created))
     if starts and status == "open":
         _start(created, ctx)
@@ -125,9 +125,15 @@ def report_finding(command: ReportFinding, ctx: Context) -> None:
     queues.wake_ticket(ctx.world.redis, event.ticket_id)
 
 
-def watch_finding(ticket: Ticket, link: FindingLink, world: World) -> None:
-    """Store the ticket's loop, which is not handed over, so that comments and moves are decided. Idempotent."""
-    world.store.restore(Loop(ticket=ticket, finding=link), f"finding:{ticket.id}", (), ())
+def watch_finding(ticket: Ticket, link: FindingLink, world: World, events: Sequence[Event] = ()) -> bool:
+    """Store the ticket's loop, which is not handed over, so that comments and moves are decided, with missed `events`;
+    False, without effect, when it exists."""
+    return world.store.restore(Loop(ticket=ticket, finding=link), f"finding:{ticket.id}", (), events)
+
+
+def question_id(ticket_id: TicketId) -> str:
+    """The id of the comment that asks whether to start the work."""
+    return derive_id(ticket_id, "question")
 
 
 def find_column(automation: Automation, team: str, world: World) -> str:

@@ -11,10 +11,12 @@ import structlog
 
 from integrations.automation_events import AutomationEvent, MemoryWritten
 from integrations.errors import Rejected, Unauthorized
-from integrations.ports.tracker import Attachment
+from integrations.events import TicketCommented
+from integrations.ports.tracker import Attachment, Comment
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.automations.context import AutomationContext
-from jobs.effects.automations.filing import watch_finding
+from jobs.effects.automations.filing import question_id, watch_finding
+from jobs.effects.gather import parse_time
 from jobs.effects.own_tickets import find_own_ticket
 from jobs.effects.texts import sanitize_text, withhold_secrets
 from jobs.effects.world import World
@@ -25,6 +27,7 @@ from jobs.loop.derived_ids import memory_name
 from jobs.loop.finding_state import FindingLink
 from jobs.messages import automations as messages
 from jobs.messages.text import state_message
+from jobs.runtime import queues
 
 _log = structlog.get_logger(__name__)
 
@@ -97,15 +100,30 @@ def _describe_work(state: AutomationState, world: World) -> dict[TicketId, str]:
 
 
 def _watch_open_findings(state: AutomationState, world: World) -> None:
+    """Watch them again, with the question whether to start, and decide the comments that have no answer."""
     known = {one.ticket.id: one for one in state.findings if one.ticket and one.status == "open"}
     with suppress(Rejected):
         for ticket in world.tracker.fetch_many(list(known)):
             one = known.get(ticket.id)
             if one and one.ticket and not ticket.trashed:
+                comments = list(world.tracker.comments(ticket.id))
                 link = FindingLink(
                     repository=state.repository,
                     fingerprint=one.fingerprint,
                     automation=one.automation,
                     column=one.ticket.column,
+                    asks=any(comment.id == question_id(ticket.id) for comment in comments),
                 )
-                watch_finding(ticket, link, world)
+                if watch_finding(ticket, link, world, _list_unanswered(comments)):
+                    queues.wake_ticket(world.redis, ticket.id)
+
+
+def _list_unanswered(comments: Sequence[Comment]) -> list[TicketCommented]:
+    """Comments of people after the last one of Loopline: they can have arrived before the finding was watched again."""
+    own = max((place for place, one in enumerate(comments) if one.author.is_us), default=-1)
+    return [
+        TicketCommented(
+            event_id=f"restored:{one.id}", ticket_id=one.ticket_id, at=parse_time(one), comment_id=one.id, body=one.body
+        )
+        for one in comments[own + 1 :]
+    ]

@@ -319,6 +319,32 @@ def test_memory_restores_the_state_after_the_loss_of_redis(board: Board) -> None
     assert decided(board) == [(ref.id, "rejected", "moved to Canceled")]
 
 
+@pytest.mark.parametrize("answers_before", [True, False])
+def test_start_question_is_open_after_the_loss_of_redis(board: Board, answers_before: bool) -> None:
+    """Also for a yes that arrives before the finding is watched again."""
+    ref = filed(board, automation=replace(AUTOMATION, start=StartRule(policy="ask")))
+    remember(board, replace(STATE, findings=(known(ref),)))
+    board.world.redis.flushdb()
+    if answers_before:
+        assert say(board, ref, "yes please") is None
+
+    assert read_memory(REPOSITORY, board.world)
+    loop = board.drive(ref.identifier) if answers_before else say(board, ref, "yes please")
+
+    assert loop and loop.generation == 1
+
+
+def test_start_question_that_was_answered_with_no_stays_so_after_the_loss_of_redis(board: Board) -> None:
+    ref = filed(board, automation=replace(AUTOMATION, start=StartRule(policy="ask")))
+    remember(board, replace(STATE, findings=(known(ref),)))
+    say(board, ref, "No.")
+    board.world.redis.flushdb()
+
+    read_memory(REPOSITORY, board.world)
+    loop = board.drive(ref.identifier)
+    assert loop and loop.finding and not loop.finding.asks and loop.generation == 0
+
+
 def test_memory_is_one_ticket_that_people_can_read_and_whose_edits_have_no_effect(board: Board) -> None:
     ref = filed(board)
     state = replace(STATE, findings=(known(ref, status="rejected", reason="we know ![x](https://evil.test)"),))
