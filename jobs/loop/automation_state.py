@@ -14,6 +14,8 @@ from jobs.loop.automation_ids import is_automations as is_automations
 from jobs.loop.policy import RepositoryPolicy
 
 FindingStatus = Literal["open", "accepted", "rejected", "done"]
+MOST_FINDINGS = 1_000
+"""Known findings of a repository that are kept."""
 
 
 @value

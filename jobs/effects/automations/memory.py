@@ -21,7 +21,7 @@ from jobs.effects.own_tickets import find_own_ticket
 from jobs.effects.texts import sanitize_text, withhold_secrets
 from jobs.effects.world import World
 from jobs.loop.automation_commands import WriteMemory
-from jobs.loop.automation_memory import Metadata, memory_of, restore_state
+from jobs.loop.automation_memory import Metadata, build_blocks, restore_state
 from jobs.loop.automation_state import AutomationState
 from jobs.loop.derived_ids import memory_name
 from jobs.loop.finding_state import FindingLink
@@ -49,11 +49,15 @@ def write_memory(command: WriteMemory, ctx: AutomationContext) -> Sequence[Autom
         ticket = world.tracker.create_ticket(state.team, title, body, free, column=column)
     else:
         world.tracker.describe_ticket(ticket.id, body)
-    facts: dict[str, str | int | float] = {"at": world.now()}
-    for name, fact in memory_of(state).items():
-        facts[name] = withhold_secrets(fact, ticket, world) if isinstance(fact, str) else fact
-    url = f"{world.settings.dashboard_url}/automations/{state.repository}"
-    world.tracker.attach(ticket.id, Attachment(url, messages.MEMORY_TITLE, "", facts))
+    at, url = world.now(), f"{world.settings.dashboard_url}/automations/{state.repository}"
+    for number, block in enumerate(build_blocks(state)):
+        facts: dict[str, str | int | float] = {"at": at}
+        for name, fact in block.items():
+            facts[name] = withhold_secrets(fact, ticket, world) if isinstance(fact, str) else fact
+        place, title = (
+            (f"{url}#{number}", f"{messages.MEMORY_TITLE} {number}") if number else (url, messages.MEMORY_TITLE)
+        )
+        world.tracker.attach(ticket.id, Attachment(place, title, "", facts))
     return (MemoryWritten(**ctx.build_event_fields("written"), run=command.run, ticket=ticket.to_reference()),)
 
 
@@ -70,10 +74,11 @@ def read_memory(repository: str, world: World) -> AutomationState | None:
         return None
     if ticket is None:
         return None
-    attached = [one.metadata for one in world.tracker.attachments(ticket.id) if one.title == messages.MEMORY_TITLE]
-    for metadata in sorted(attached, key=_read_time, reverse=True):
+    attached = sorted(world.tracker.attachments(ticket.id), key=lambda one: _read_time(one.metadata), reverse=True)
+    others = [one.metadata for one in attached if one.title.startswith(f"{messages.MEMORY_TITLE} ")]
+    for metadata in (one.metadata for one in attached if one.title == messages.MEMORY_TITLE):
         try:
-            state = restore_state(repository, metadata, world.now())
+            state = restore_state(repository, metadata, world.now(), others)
         except Rejected as error:
             _log.warning("memory not read", repository=repository, ticket=ticket.identifier, reason=str(error))
             continue

@@ -13,8 +13,8 @@ from jobs.loop.automation import Automation
 from jobs.loop.automation_commands import AutomationCommand, WriteMemory
 from jobs.loop.automation_state import AutomationRun, AutomationState, RunRecord
 
-HISTORY, DAYS, FINDINGS = 200, 32, 1_000
-"""Records, days of spending and known findings that are kept."""
+HISTORY, DAYS = 200, 32
+"""Records and days of spending that are kept."""
 FAILURES_REPORTED = 3
 """Failed runs in a row after which an automation counts as failing."""
 

@@ -11,11 +11,10 @@ from integrations.findings import Found, Match, Matched
 from integrations.values import RunId
 from jobs.loop.automation import Automation
 from jobs.loop.automation_commands import AutomationCommand, FileFinding, NoteFinding
-from jobs.loop.automation_state import AutomationRun, AutomationState
+from jobs.loop.automation_state import MOST_FINDINGS, AutomationRun, AutomationState
 from jobs.messages.escalations import parked_reason
 from jobs.workflow.automations.agents import list_known, start_agent
 from jobs.workflow.automations.decision import (
-    FINDINGS,
     AutomationDecision,
     count_usage,
     end_run,
@@ -166,7 +165,7 @@ def _remember(state: AutomationState, plan: FilingPlan, automation: Automation, 
     known |= {note.known.fingerprint: note.known for note in plan.notes}
     known |= {one.finding.fingerprint: build_known(one, automation.name, at) for one in plan.filings}
     closed = sorted((one for one in known.values() if one.status == "done"), key=lambda one: one.last_at)
-    for one in closed[: max(len(known) - FINDINGS, 0)]:
+    for one in closed[: max(len(known) - MOST_FINDINGS, 0)]:
         del known[one.fingerprint]
     return replace(state, findings=tuple(known.values()))
 

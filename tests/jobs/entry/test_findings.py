@@ -319,6 +319,18 @@ def test_memory_restores_the_state_after_the_loss_of_redis(board: Board) -> None
     assert decided(board) == [(ref.id, "rejected", "moved to Canceled")]
 
 
+def test_memory_of_many_findings_is_restored_from_several_attachments(board: Board) -> None:
+    names = [f"{number:032x}" for number in range(300)]
+    ids = {name: finding_ticket_id(REPOSITORY, name, 0) for name in names}
+    refs = {name: TicketRef(id=ids[name], identifier=Identifier("ENG-9")) for name in names}
+    many = tuple(replace(known(refs[name]), fingerprint=name, status="rejected") for name in names)
+    memory = remember(board, replace(STATE, findings=many))
+
+    assert len(list(board.world.tracker.attachments(memory.id))) > 1
+    restored = read_memory(REPOSITORY, board.world)
+    assert restored and {one.fingerprint for one in restored.findings} == set(names)
+
+
 @pytest.mark.parametrize("answers_before", [True, False])
 def test_start_question_is_open_after_the_loss_of_redis(board: Board, answers_before: bool) -> None:
     """Also for a yes that arrives before the finding is watched again."""
