@@ -21,6 +21,7 @@ from jobs.effects.audit_records import name_error
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.memory import read_memory
 from jobs.effects.automations.perform import perform_automation
+from jobs.effects.automations.renames import find_earlier_state
 from jobs.effects.world import World
 from jobs.loop.automation_commands import AutomationCommand, FileFinding
 from jobs.loop.automation_ids import repository_of
@@ -73,9 +74,8 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
         self._store.complete_command(self._lease, self._id, posted, events)
 
     def _settle(self, event: AutomationEvent, raw: bytes) -> None:
-        if self._is_new and (restored := read_memory(self._state.repository, self._world)):
-            self._state = restored
-            _log.info("automations restored from the board", repository=restored.repository)
+        if self._is_new:
+            self._state = self._restore() or self._state
         now = replace(event, at=self._world.now())
         team = self._world.policy.team_of_repository(self._state.repository)
         decision = decide(replace(self._state, team=team), now, self._world.policy)
@@ -86,6 +86,16 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
             commands=[command.kind for command in decision.commands],
         )
         self._store.commit(self._lease, raw, decision.state, decision.commands)
+
+    def _restore(self) -> AutomationState | None:
+        """The state on the board, or the one under the repository's earlier name."""
+        name = self._state.repository
+        if restored := read_memory(name, self._world):
+            _log.info("automations restored from the board", repository=name)
+            return restored
+        if taken := find_earlier_state(name, self._world):
+            _log.info("automations of a renamed repository taken over", repository=name, names=taken.earlier_names)
+        return taken
 
     def _build_failure(self, letter: DeadLetter, reason: str) -> CommandFailed | None:
         command = self._boxes.parse_command(letter.item) if letter.box in ("inner", "outer") else None

@@ -25,7 +25,7 @@ Metadata = Mapping[str, str | int | float]
 SCHEMA = 1
 PART_CHARACTERS, MOST_PARTS, MOST_BLOCKS = 8_000, 10, 20
 """Of the findings. A block has at most ten parts, so that each of its attachments stays below the size of a comment."""
-MOST_RUNS, MOST_DAYS = 30, 3
+MOST_RUNS, MOST_DAYS, MOST_NAMES = 30, 3, 5
 MOST_SECONDS = 1e11
 MOST_ITEMS, ITEM_CHARACTERS, TITLE_CHARACTERS, REASON_CHARACTERS = 10, 200, 150, 300
 _RANKS = {"open": 0, "accepted": 1, "rejected": 2, "done": 3}
@@ -50,7 +50,8 @@ def build_blocks(state: AutomationState) -> list[dict[str, str | int | float]]:
 
 
 def _identify(state: AutomationState) -> dict[str, str | int | float]:
-    return {"schema": SCHEMA, "repository": state.repository}
+    names = json.dumps(state.earlier_names[-MOST_NAMES:])
+    return {"schema": SCHEMA, "repository": state.repository, "earlier": names}
 
 
 def _build_first_block(state: AutomationState) -> dict[str, str | int | float]:
@@ -72,14 +73,16 @@ def restore_state(repository: str, metadata: Metadata, now: float, others: Seque
     if problem := _find_problem(repository, metadata):
         raise Rejected(problem)
     blocks = [metadata, *(one for one in others if not _find_problem(repository, one))][:MOST_BLOCKS]
+    earlier = [name for name in _parse(metadata.get("earlier"), list) if isinstance(name, str)][-MOST_NAMES:]
     found: dict[str, KnownFinding] = {}
     for part in [block.get(f"findings{number}") for block in blocks for number in range(MOST_PARTS)]:
         for one in _read_list(part, _KNOWN):
-            if _is_valid(repository, one) and len(found) < MOST_FINDINGS:
+            if _is_valid((repository, *earlier), one) and len(found) < MOST_FINDINGS:
                 found.setdefault(one.fingerprint, one)
     history = [one for one in _read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
     return AutomationState(
         repository=repository,
+        earlier_names=tuple(earlier),
         last_slots=_read_times(metadata.get("slots"), now),
         read_at=_read_times(metadata.get("read"), now),
         spent={name: _read_costs(days) for name, days in _read_object(metadata.get("spent")).items()},
@@ -111,7 +114,7 @@ def _split_findings(findings: Sequence[KnownFinding]) -> list[str]:
 
 
 def _shorten(one: KnownFinding) -> dict[str, Any]:
-    """The finding without what is empty."""
+    """The finding without what is empty and has a default."""
     short = replace(
         one,
         title=one.title[:TITLE_CHARACTERS],
@@ -122,16 +125,18 @@ def _shorten(one: KnownFinding) -> dict[str, Any]:
     )
     plain: dict[str, Any] = _KNOWN.to_builtins(short)
     ticket = {name: part for name, part in (plain["ticket"] or {}).items() if part}
-    return {name: part for name, part in {**plain, "ticket": ticket or None}.items() if part}
+    filled = {name: part for name, part in {**plain, "ticket": ticket or None}.items() if part}
+    return {"evidence": "", **filled}
 
 
-def _is_valid(repository: str, one: KnownFinding) -> bool:
-    """Whether Loopline can have written it: its ticket has the id that is made from its fingerprint."""
+def _is_valid(names: Sequence[str], one: KnownFinding) -> bool:
+    """Whether Loopline can have written it: its ticket has the id that is made from its fingerprint and one of the
+    repository's names."""
     return (
         bool(_FINGERPRINT.fullmatch(one.fingerprint) and _EVIDENCE.fullmatch(one.evidence))
         and bool(_NAME.fullmatch(one.automation))
         and one.ticket is not None
-        and one.ticket.id == finding_ticket_id(repository, one.fingerprint, one.reopened)
+        and one.ticket.id in {finding_ticket_id(name, one.fingerprint, one.reopened) for name in names}
         and bool(_IDENTIFIER.fullmatch(one.ticket.identifier))
         and all(map(_is_count, (one.first_at, one.last_at, one.decided_at)))
         and 0 < one.seen < 1_000_000

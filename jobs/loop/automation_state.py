@@ -127,6 +127,8 @@ class AutomationState:
     """All automations of one repository: what is declared, what runs, what was found."""
 
     repository: str
+    earlier_names: tuple[str, ...] = ()
+    """Before it was renamed: the ids of older tickets are made from them."""
     team: str = ""
     base_branch: str = ""
     base_sha: CommitSha = NO_COMMIT

@@ -112,16 +112,17 @@ def note_finding(command: NoteFinding, ctx: AutomationContext) -> Sequence[Autom
 
 def report_finding(command: ReportFinding, ctx: Context) -> None:
     """Deliver a person's decision to the automations of the finding's repository. The mailbox deduplicates it."""
+    store = AutomationStore(ctx.world.redis)
     event = FindingDecided(
         event_id=f"{ctx.id}/finding",
-        ticket_id=automations_id(command.repository),
+        ticket_id=automations_id(store.find_present_name(command.repository)),
         at=ctx.world.now(),
         ticket=command.filed,
         status=command.status,
         reason=command.reason,
         by=command.by,
     )
-    AutomationStore(ctx.world.redis).deliver(event)
+    store.deliver(event)
     queues.wake_ticket(ctx.world.redis, event.ticket_id)
 
 

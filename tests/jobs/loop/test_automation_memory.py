@@ -59,6 +59,11 @@ def test_memory_of_automations_round_trips() -> None:
     assert restored(memory) == STATE
 
 
+def test_memory_finding_whose_items_have_no_signature_round_trips() -> None:
+    state = replace(STATE, findings=(known(1, evidence=""),))
+    assert restored(memory_of(state)) == state
+
+
 def test_memory_keeps_open_findings_first_and_stays_within_its_bounds() -> None:
     many = tuple(
         known(n, status="rejected", reason="r" * 5_000, title="t" * 5_000, paths=("p" * 200,) * 10)
