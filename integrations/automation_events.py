@@ -95,6 +95,13 @@ class FindingDecided(BaseEvent):
 
 
 @value
+class LessonKept(BaseEvent):
+    """A lesson was drafted from a rejected finding of the repository."""
+
+    kind: Literal["LessonKept"] = "LessonKept"
+
+
+@value
 class MemoryWritten(BaseEvent):
     """The repository's memory on the board has the state of this run."""
 
@@ -105,7 +112,7 @@ class MemoryWritten(BaseEvent):
 
 AutomationEvent = Annotated[
     DeclarationsOutdated | AutomationsDeclared | AutomationRequested | ScheduleAdvanced | SourcesRead | FindingFiled
-    | FindingDecided | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
+    | FindingDecided | LessonKept | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

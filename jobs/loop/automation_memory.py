@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -76,10 +76,10 @@ def restore_state(repository: str, metadata: Metadata, now: float, others: Seque
     earlier = [name for name in _parse(metadata.get("earlier"), list) if isinstance(name, str)][-MOST_NAMES:]
     found: dict[str, KnownFinding] = {}
     for part in [block.get(f"findings{number}") for block in blocks for number in range(MOST_PARTS)]:
-        for one in _read_list(part, _KNOWN):
+        for one in read_list(part, _KNOWN):
             if _is_valid((repository, *earlier), one) and len(found) < MOST_FINDINGS:
                 found.setdefault(one.fingerprint, one)
-    history = [one for one in _read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
+    history = [one for one in read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
     return AutomationState(
         repository=repository,
         earlier_names=tuple(earlier),
@@ -102,9 +102,13 @@ def _find_problem(repository: str, metadata: Metadata) -> str:
 def _split_findings(findings: Sequence[KnownFinding]) -> list[str]:
     """As JSON lists that fit into one value each."""
     ordered = sorted(findings, key=lambda one: (_RANKS[one.status], -one.last_at))
+    return split_lines(json.dumps(_shorten(one), ensure_ascii=False) for one in ordered)
+
+
+def split_lines(entries: Iterable[str]) -> list[str]:
+    """JSON values as JSON lists of at most `PART_CHARACTERS`, in their order."""
     parts, lines, size = list[str](), list[str](), 0
-    for one in ordered:
-        line = json.dumps(_shorten(one), ensure_ascii=False)
+    for line in entries:
         if lines and size + len(line) + 2 > PART_CHARACTERS:
             parts.append(f"[{', '.join(lines)}]")
             lines, size = [], 0
@@ -159,7 +163,7 @@ def _clip(one: KnownFinding, now: float) -> KnownFinding:
     )
 
 
-def _read_list(given: object, codec: Codec[T]) -> Iterator[T]:
+def read_list(given: object, codec: Codec[T]) -> Iterator[T]:
     """The entries that are valid."""
     for entry in _parse(given, list):
         try:

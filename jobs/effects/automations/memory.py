@@ -17,6 +17,7 @@ from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.filing import question_id, watch_finding
 from jobs.effects.gather import parse_time
+from jobs.effects.lessons import keep_in_book
 from jobs.effects.own_tickets import find_own_ticket
 from jobs.effects.texts import sanitize_text, withhold_secrets
 from jobs.effects.world import World
@@ -25,6 +26,7 @@ from jobs.loop.automation_memory import Metadata, build_blocks, restore_state
 from jobs.loop.automation_state import AutomationState
 from jobs.loop.derived_ids import memory_name
 from jobs.loop.finding_state import FindingLink
+from jobs.loop.lesson_memory import describe_lessons, restore_lessons
 from jobs.messages import automations as messages
 from jobs.messages.text import state_message
 from jobs.runtime import queues
@@ -50,7 +52,9 @@ def write_memory(command: WriteMemory, ctx: AutomationContext) -> Sequence[Autom
     else:
         world.tracker.describe_ticket(ticket.id, body)
     at, url = world.now(), f"{world.settings.dashboard_url}/automations/{state.repository}"
-    for number, block in enumerate(build_blocks(state)):
+    first, *others = build_blocks(state)
+    first |= describe_lessons(world.lessons.list(state.repository))
+    for number, block in enumerate((first, *others)):
         facts: dict[str, str | int | float] = {"at": at}
         for name, fact in block.items():
             facts[name] = withhold_secrets(fact, ticket, world) if isinstance(fact, str) else fact
@@ -83,6 +87,8 @@ def read_memory(repository: str, world: World) -> AutomationState | None:
             _log.warning("memory not read", repository=repository, ticket=ticket.identifier, reason=str(error))
             continue
         _watch_open_findings(state, world)
+        for kept in restore_lessons(metadata):
+            keep_in_book(repository, kept, world)
         return replace(state, memory_ticket=ticket.to_reference())
     return None
 
