@@ -17,8 +17,10 @@ from redis import Redis
 
 from integrations.connectors.client import Connectors
 from integrations.connectors.servers import McpServer, UnusableServers
+from integrations.connectors.stdio import Host
 from integrations.connectors.tools import ListedServer, McpTool
 from integrations.ports.agent_runner import ToolResult, Unanswered
+from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
 from integrations.sandbox.environment import Environment
 from integrations.values import RunId
 from jobs import connectors as process
@@ -201,15 +203,18 @@ def test_changed_tool_is_refused_until_it_is_accepted(office: Office) -> None:
         assert set(tools) == {"mcp__raw__echo", "mcp__raw__secret"}
 
 
-def test_servers_of_another_connectors_process_are_an_answer_that_names_the_file(office: Office) -> None:
-    store = ConnectorStore(office.redis)
-    own = store.read_all()["raw"]
-    store.record("theirs", own.server, own.listed)
+def test_servers_of_another_connectors_process_are_an_answer_that_names_the_file(
+    redis: Redis, settings: Settings, tmp_path: Path
+) -> None:
+    world = build_world(parse_settings({"LOOPLINE_HOME": str(settings.home)}), redis, "connectors")
+    ConnectorStore(redis).record("theirs", McpServer(command=("true",)), ListedServer(tools=(McpTool(name="echo"),)))
     arguments = {"server": "theirs", "tool": "echo", "arguments": {}}
     request = Request(kind="connector", run_id=RunId("r1"), call_id="c1", arguments=arguments)
+    connectors = Connectors({}, {}, Host(lambda: Sandbox(find_bwrap()), tmp_path, tmp_path))
 
-    answer = ConnectorDesk(office.connectors).perform(request, spec_of(policy=READS, role="maker"), office.agent)
+    answer = ConnectorDesk(connectors).perform(request, spec_of(policy=READS, role="maker"), world)
 
+    connectors.close()
     assert answer.is_error and "The connector theirs is not in the file of LOOPLINE_CONNECTORS" in answer.text
 
 
