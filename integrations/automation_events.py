@@ -73,12 +73,13 @@ class SourcesRead(BaseEvent):
 
 @value
 class FindingFiled(BaseEvent):
-    """The ticket of a finding exists."""
+    """The ticket of a finding exists. `problem`: it lacks something, one sentence."""
 
     kind: Literal["FindingFiled"] = "FindingFiled"
     run: str
     fingerprint: str
     ticket: TicketRef
+    problem: str = ""
 
 
 @value
@@ -94,6 +95,13 @@ class FindingDecided(BaseEvent):
 
 
 @value
+class LessonKept(BaseEvent):
+    """A lesson was drafted from a rejected finding of the repository."""
+
+    kind: Literal["LessonKept"] = "LessonKept"
+
+
+@value
 class MemoryWritten(BaseEvent):
     """The repository's memory on the board has the state of this run."""
 
@@ -104,7 +112,7 @@ class MemoryWritten(BaseEvent):
 
 AutomationEvent = Annotated[
     DeclarationsOutdated | AutomationsDeclared | AutomationRequested | ScheduleAdvanced | SourcesRead | FindingFiled
-    | FindingDecided | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
+    | FindingDecided | LessonKept | MemoryWritten | RunFinished | RunParked | CommandFailed | TimePassed,
     Field(discriminator="kind"),
 ]  # fmt: skip
 AUTOMATION_EVENT: Codec[AutomationEvent] = Codec(AutomationEvent)

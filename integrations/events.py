@@ -320,8 +320,10 @@ class CommandFailed(BaseEvent):
     put_aside: bool = False
     problem: Literal["", "credentials", "infrastructure"] = ""
     run: str = ""
-    """Of a repository's automations: the run that the command belongs to, and the `fingerprint` of its finding."""
+    """Of a repository's automations: the run that the command belongs to, the `fingerprint` of its finding, and the
+    `usage` of an agent whose result is a dead letter."""
     fingerprint: str = ""
+    usage: Usage = Usage()
 
 
 Event = Annotated[

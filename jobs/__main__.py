@@ -87,6 +87,8 @@ def _reasons_to_refuse(role: Role, settings: Settings, redis: Redis) -> list[str
     found += older_redis.find_problems(redis, settings.home)
     if role == "agent":
         return [*found, *_sandbox_problems(settings, redis)]
+    if role == "connectors":
+        return [*found, *import_module("jobs.store.connector_pins").find_problems(settings.home)]
     return [*found, *_column_problems(settings, redis)] if role == "worker" else found
 
 

@@ -6,19 +6,22 @@ The job is queued like `jobs.drive.drive`; `jobs.mailbox_driver` handles all fai
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from integrations.automation_events import AutomationEvent
 from integrations.errors import IntegrationError, Unauthorized, Unavailable
 from integrations.events import CommandFailed
-from integrations.values import TicketId
+from integrations.values import Codec, TicketId, Usage
 from jobs.effects.audit_records import name_error
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.memory import read_memory
 from jobs.effects.automations.perform import perform_automation
+from jobs.effects.automations.renames import find_earlier_state
 from jobs.effects.world import World
 from jobs.loop.automation_commands import AutomationCommand, FileFinding
 from jobs.loop.automation_ids import repository_of
@@ -31,6 +34,7 @@ from jobs.store.dead_letters import DeadLetter
 from jobs.store.mailboxes import Posted
 from jobs.workflow.automations import decide
 
+_USAGE: Codec[Usage] = Codec(Usage)
 _log = structlog.get_logger(__name__)
 
 
@@ -70,9 +74,8 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
         self._store.complete_command(self._lease, self._id, posted, events)
 
     def _settle(self, event: AutomationEvent, raw: bytes) -> None:
-        if self._is_new and (restored := read_memory(self._state.repository, self._world)):
-            self._state = restored
-            _log.info("automations restored from the board", repository=restored.repository)
+        if self._is_new:
+            self._state = self._restore() or self._state
         now = replace(event, at=self._world.now())
         team = self._world.policy.team_of_repository(self._state.repository)
         decision = decide(replace(self._state, team=team), now, self._world.policy)
@@ -84,12 +87,22 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
         )
         self._store.commit(self._lease, raw, decision.state, decision.commands)
 
+    def _restore(self) -> AutomationState | None:
+        """The state on the board, or the one under the repository's earlier name."""
+        name = self._state.repository
+        if restored := read_memory(name, self._world):
+            _log.info("automations restored from the board", repository=name)
+            return restored
+        if taken := find_earlier_state(name, self._world):
+            _log.info("automations of a renamed repository taken over", repository=name, names=taken.earlier_names)
+        return taken
+
     def _build_failure(self, letter: DeadLetter, reason: str) -> CommandFailed | None:
         command = self._boxes.parse_command(letter.item) if letter.box in ("inner", "outer") else None
         event = json.loads(letter.item) if letter.box == "mailbox" else {}
         failed = self._build_command_failed(f"dead:{letter.id}", command, reason)
         run = failed.run or str(event.get("run") or event.get("run_id") or "")
-        return replace(failed, command=letter.kind, run=run, put_aside=True)
+        return replace(failed, command=letter.kind, run=run, usage=_read_usage(event), put_aside=True)
 
     def _build_command_failed(self, name: str, command: AutomationCommand | None, reason: str) -> CommandFailed:
         """The event of a command that cannot be performed; None for an event or a command of a newer release."""
@@ -109,3 +122,11 @@ class _Driver(MailboxDriver[AutomationEvent, AutomationCommand]):
 
     def _audit(self, **fields: object) -> None:
         self._world.audit.record(ticket=self._state.repository, actor="", **fields)
+
+
+def _read_usage(event: Mapping[str, Any]) -> Usage:
+    """The usage of an agent in an event that cannot be decided; none in other events."""
+    try:
+        return _USAGE.from_builtins(event.get("usage") or {})
+    except ValidationError:
+        return Usage()

@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from integrations.connectors.client import Connectors
+from integrations.connectors.servers import UnusableServers
 from integrations.connectors.stdio import Host
 from integrations.explain import show_name
 from integrations.sandbox.bubblewrap import Sandbox
@@ -34,6 +35,7 @@ from jobs.effects.world import current_world, install
 from jobs.runtime import keys, notices, queues
 from jobs.runtime.disk import compute_command_room
 from jobs.runtime.slots import run_slots
+from jobs.store.connector_pins import PinFile
 from jobs.store.connectors import Connector, ConnectorStore
 
 FOLDER = "connectors"
@@ -54,8 +56,9 @@ def run(settings: Settings, redis: Redis, stop: threading.Event) -> bool:
     world = build_world(settings, redis, "connectors")
     world.stopping = stop
     install(world)
+    pins = PinFile(settings.home)
     with open_connectors(settings, redis) as connectors:
-        threading.Thread(target=_check_until, args=[stop, redis, connectors], name="checks", daemon=True).start()
+        threading.Thread(target=_check_until, args=[stop, redis, connectors, pins], name="checks", daemon=True).start()
         _log.info("working", queue=queues.CONNECTORS, slots=settings.connector_slots)
         return run_slots(queues.CONNECTORS, settings.connector_slots, redis, stop)
 
@@ -96,23 +99,25 @@ def check_connectors(check_id: str) -> None:
     """RQ's entry: list the tools of all servers now, for an operator or after a change."""
     redis = current_world().redis
     queues.clear_wake_flag(redis, queues.CHECK_CONNECTORS, check_id)
-    check_servers(_get_desk().connectors, redis)
+    check_servers(_get_desk().connectors, redis, PinFile(current_world().settings.home))
     redis.lpush(keys.connector_check(check_id), 1)
     redis.expire(keys.connector_check(check_id), CHECK_KEPT_SECONDS)
 
 
-def check_servers(connectors: Connectors, redis: Redis) -> None:
-    """List the tools of all servers, store the results, and post a notice about those that need a person."""
-    store = ConnectorStore(redis)
+def check_servers(connectors: Connectors, redis: Redis, pins: PinFile) -> None:
+    """List the tools of all servers, store the results, and post a notice about those that need a person. Raises
+    `UnusableServers` if the accepted tools cannot be read."""
+    store, kept = ConnectorStore(redis), pins.read()
 
     def check(name: str) -> Connector:
         listed = connectors.list_tools(name)
         if listed.problem:
             _log.warning("connector unavailable", server=name, reason=listed.problem)
-        return store.record(name, connectors.servers[name], listed)
+        return store.record(name, connectors.servers[name], listed, kept.get(name))
 
     with ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
         problems = [problem for found in pool.map(check, connectors.servers) if (problem := explain_problem(found))]
+    pins.write({**kept, **store.read_pins()})
     if problems:
         notices.post(redis, "connectors", " ".join(problems), NOTICE_SECONDS)
     else:
@@ -133,11 +138,11 @@ def explain_problem(connector: Connector) -> str:
     return ""
 
 
-def _check_until(stop: threading.Event, redis: Redis, connectors: Connectors) -> None:
+def _check_until(stop: threading.Event, redis: Redis, connectors: Connectors, pins: PinFile) -> None:
     while not stop.is_set():
         try:
-            check_servers(connectors, redis)
-        except (RedisError, OSError) as error:
+            check_servers(connectors, redis, pins)
+        except (RedisError, OSError, UnusableServers) as error:
             _log.warning("connectors not checked, will retry", error=str(error))
             stop.wait(RETRY_SECONDS)
         else:

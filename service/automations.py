@@ -87,7 +87,7 @@ def request_run(redis: Redis, out: TextIO, repository: str, name: str, audit: Au
     """Request a run of the automation; returns 1 with the reason if that is not possible."""
     store, operator = AutomationStore(redis), find_operator()
     state = store.find(repository)
-    refusal = explain_refusal(state, repository, name)
+    refusal = explain_refusal(state, repository, name, time.time())
     if refusal or state is None:
         out.write(f"{_format_line(refusal)}\n")
         return 1

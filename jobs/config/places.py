@@ -41,7 +41,8 @@ FOLDERS = (
     "alive", "audit", "connectors", "egress", "environments", "images", "journal", "logs",
     "redis", "repos", "runs", "sandbox-test", "spool", "trees",
 )  # fmt: skip
-FILES = ("dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")
+PINS = "connector-pins.json"
+FILES = (PINS, "dashboard-password", "epoch.json", "freeze", "up.json", "up.lock")
 """Entries of LOOPLINE_HOME."""
 LONGEST_HOME = 1_000
 """Bytes. Linux limits a path to 4,096, and the paths of the repositories' files follow behind it."""

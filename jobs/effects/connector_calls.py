@@ -70,6 +70,11 @@ class ConnectorDesk:
         server = self.connectors.servers.get(call.server)
         known = ConnectorStore(world.redis).read_all().get(call.server)
         tool = next((one for one in known.pinned if one.name == call.tool), None) if known else None
+        if server is None and known:
+            return _refuse(
+                f"The connector {call.server} is not in the file of LOOPLINE_CONNECTORS of the process that answers; "
+                "give all connectors processes the same file"
+            )
         if server is None or known is None or tool is None:
             return _refuse(f"The connector {call.server} has no accepted tool {call.tool}")
         access = find_access(

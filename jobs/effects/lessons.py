@@ -6,12 +6,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from integrations.automation_events import LessonKept
 from integrations.errors import Rejected
 from jobs.effects.gather import read_base
+from jobs.loop.automation_ids import automations_id
 from jobs.loop.commands import DraftLesson
 from jobs.loop.lesson_state import KeepLesson, KeptLesson
 from jobs.loop.skill_state import CountSkills
 from jobs.runtime import queues, run_order
+from jobs.store.automations import AutomationStore
 from jobs.store.skill_outcomes import record_skills
 from jobs.workflow.lesson_rules import add_lesson
 
@@ -47,8 +50,13 @@ def draft_lesson(command: DraftLesson, ctx: Context) -> None:
 
 
 def keep_lesson(command: KeepLesson, ctx: Context) -> None:
-    """Add the draft to the repository's lessons."""
+    """Add the draft to the repository's lessons. That of a rejected finding is written to the memory of automations."""
     keep_in_book(command.repository, command.lesson, ctx.world)
+    if command.lesson.sighting.cause == "rejected finding":
+        store = AutomationStore(ctx.world.redis)
+        mailbox = automations_id(store.find_present_name(command.repository))
+        if store.deliver(LessonKept(event_id=f"{ctx.id}/lesson", ticket_id=mailbox, at=ctx.world.now())):
+            queues.wake_ticket(ctx.world.redis, mailbox)
 
 
 def keep_in_book(repository: str, kept: KeptLesson, world: World) -> None:

@@ -5,18 +5,20 @@ Called by `jobs.inform` under its lease. All writes are idempotent: the ticket's
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import structlog
 
 from integrations.errors import IntegrationError, NotFound, Unauthorized
+from integrations.ports.tracker import TicketSearch
 from integrations.values import Identifier, Ticket, TicketId
 from jobs.effects.notifying import list_dead_targets, queue_notification
 from jobs.effects.own_tickets import find_own_ticket
 from jobs.effects.texts import find_own, sanitize_text
 from jobs.effects.world import World
 from jobs.loop.derived_ids import derive_id
-from jobs.loop.problem import KnownProblem
+from jobs.loop.problem import KnownProblem, Problem
 from jobs.messages import problems as messages
 from jobs.messages.notifications import plain
 from jobs.messages.sanitize import sanitize_line
@@ -29,6 +31,8 @@ from jobs.store.notifications import Notification
 from jobs.store.problems import forget_problem, list_known_problems, save_problem
 from jobs.workflow.problems import Failures, Letter, Step, find_problems, reconcile
 
+MOST_SEARCHED = 200
+"""Tickets of a team, the newest first."""
 _UNTOUCHED = ("triage", "backlog", "unstarted")
 """Linear's types of columns in which no person works on a ticket."""
 _log = structlog.get_logger(__name__)
@@ -37,6 +41,7 @@ _log = structlog.get_logger(__name__)
 def update_inbox(world: World, lease: Lease) -> None:
     """Find all problems, and change the board accordingly. One whose ticket cannot be written is tried again next
     time."""
+    _find_lost_problems(world)
     found = find_problems(_gather_failures(world), tuple(world.policy.teams))
     known, steps = reconcile(list_known_problems(world.redis), found, world.now())
     lease.check()
@@ -49,6 +54,36 @@ def update_inbox(world: World, lease: Lease) -> None:
         except IntegrationError as error:
             problem = step.known.problem
             _log.warning("problem not filed, will retry", problem=problem.key, team=problem.team, reason=str(error))
+
+
+def _find_lost_problems(world: World) -> None:
+    """Once for each Redis: know the open tickets of problems again whose causes were lost with another one. They are
+    resolved like any other problem that is absent."""
+    if world.redis.exists(keys.PROBLEMS_FOUND):
+        return
+    known = {one.ticket_id for one in list_known_problems(world.redis)}
+    now, is_complete = world.now(), True
+    for team in world.policy.teams:
+        try:
+            for ticket in _list_open_tickets(team, known, world):
+                problem = Problem(key=f"lost:{ticket.id}", team=team, kind="lost", subject=ticket.title, reason="")
+                lost = KnownProblem(problem=problem, first_at=now, last_at=now, ticket_id=ticket.id, url=ticket.url)
+                save_problem(world.redis, replace(lost, identifier=ticket.identifier))
+        except IntegrationError as error:
+            is_complete = False
+            _log.warning("open problems not searched, will retry", team=team, reason=str(error))
+    if is_complete:
+        world.redis.set(keys.PROBLEMS_FOUND, 1)
+
+
+def _list_open_tickets(team: str, known: Collection[TicketId], world: World) -> Iterator[Ticket]:
+    """The team's tickets of problems but for the known ones."""
+    search = TicketSearch(team=team, text=messages.CLOSING)
+    for listed in list(world.tracker.find_tickets(search, MOST_SEARCHED)):
+        if listed.id not in known and not listed.to_reference().closed:
+            ticket = world.tracker.fetch(listed.id)
+            if ticket.creator and ticket.creator.is_us and not ticket.trashed:
+                yield ticket
 
 
 def _gather_failures(world: World) -> Failures:
@@ -126,8 +161,10 @@ def _show_affected(known: KnownProblem, world: World) -> None:
 
 
 def _resolve(known: KnownProblem, world: World) -> None:
-    """Comment, and close the ticket if no person works on it. One that people closed or deleted stays as it is."""
-    ticket = _fetch(known.ticket_id, world) if known.ticket_id else None
+    """Comment, and close the ticket if no person works on it. One that people closed or deleted stays as it is, and
+    that of a problem that was lost and is there again."""
+    others = {one.ticket_id for one in list_known_problems(world.redis) if one.problem.key != known.problem.key}
+    ticket = _fetch(known.ticket_id, world) if known.ticket_id and known.ticket_id not in others else None
     if ticket and not ticket.trashed and not ticket.to_reference().closed:
         _comment(ticket, messages.resolved_message(known.problem), known, "resolved", world)
         team = world.policy.teams.get(ticket.team)

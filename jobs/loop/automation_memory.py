@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -18,14 +18,14 @@ from pydantic import ValidationError
 
 from integrations.errors import Rejected
 from integrations.values import Codec
-from jobs.loop.automation_state import AutomationState, KnownFinding, RunRecord
+from jobs.loop.automation_state import MOST_FINDINGS, AutomationState, KnownFinding, RunRecord
 from jobs.loop.derived_ids import finding_ticket_id
 
 Metadata = Mapping[str, str | int | float]
 SCHEMA = 1
-PART_CHARACTERS, MOST_PARTS = 8_000, 10
-"""Of the findings; with these bounds the memory stays below the size of a comment."""
-MOST_RUNS, MOST_DAYS = 30, 3
+PART_CHARACTERS, MOST_PARTS, MOST_BLOCKS = 8_000, 10, 20
+"""Of the findings. A block has at most ten parts, so that each of its attachments stays below the size of a comment."""
+MOST_RUNS, MOST_DAYS, MOST_NAMES = 30, 3, 5
 MOST_SECONDS = 1e11
 MOST_ITEMS, ITEM_CHARACTERS, TITLE_CHARACTERS, REASON_CHARACTERS = 10, 200, 150, 300
 _RANKS = {"open": 0, "accepted": 1, "rejected": 2, "done": 3}
@@ -38,34 +38,51 @@ _RECORD: Codec[RunRecord] = Codec(RunRecord)
 T = TypeVar("T")
 
 
-def memory_of(state: AutomationState) -> dict[str, str | int | float]:
-    """The metadata. Of findings the open ones come first, then the newest; those that do not fit are left out."""
+def build_blocks(state: AutomationState) -> list[dict[str, str | int | float]]:
+    """The metadata of each attachment: the first one has all but the findings that do not fit, which follow in the
+    others. The open ones come first, then the newest; those beyond `MOST_BLOCKS` are left out."""
+    parts = _split_findings(state.findings)[: MOST_PARTS * MOST_BLOCKS]
+    chunks = [parts[start : start + MOST_PARTS] for start in range(0, len(parts), MOST_PARTS)] or [[]]
+    heads = [_build_first_block(state), *(_identify(state) for _ in chunks[1:])]
+    for head, chunk in zip(heads, chunks, strict=True):
+        head.update({f"findings{number}": part for number, part in enumerate(chunk)})
+    return heads
+
+
+def _identify(state: AutomationState) -> dict[str, str | int | float]:
+    names = json.dumps(state.earlier_names[-MOST_NAMES:])
+    return {"schema": SCHEMA, "repository": state.repository, "earlier": names}
+
+
+def _build_first_block(state: AutomationState) -> dict[str, str | int | float]:
     spent = {name: dict(sorted(days.items())[-MOST_DAYS:]) for name, days in state.spent.items()}
-    records = [_RECORD.to_builtins(replace(one, note=one.note[:REASON_CHARACTERS])) for one in state.history]
-    return {
-        "schema": SCHEMA,
-        "repository": state.repository,
+    short = [replace(one, counted=(), note=one.note[:REASON_CHARACTERS]) for one in state.history[-MOST_RUNS:]]
+    records = [_RECORD.to_builtins(one) for one in reversed(short)]
+    return _identify(state) | {
         "slots": _bound(state.last_slots),
         "read": _bound(state.read_at),
         "spent": _bound(spent),
-        "history": _join_fitting(records[-MOST_RUNS:][::-1]),
-        **_split_findings(state.findings),
+        "history": _join_fitting(records),
     }
 
 
-def restore_state(repository: str, metadata: Metadata, now: float) -> AutomationState:
-    """The state that `memory_of` was given, as far as it is valid. Declarations are read again, and a time in the
-    future counts as `now`. Raises `Rejected` for the memory of another repository or of a newer release."""
-    schema = metadata.get("schema")
-    if not isinstance(schema, int | float) or schema > SCHEMA:
-        raise Rejected(f"the memory of {repository} has schema {schema!r}; this release reads {SCHEMA}")
-    if str(metadata.get("repository")).lower() != repository.lower():
-        raise Rejected(f"the memory of {repository} is that of {metadata.get('repository')!r}")
-    parts = [metadata.get(f"findings{number}") for number in range(MOST_PARTS)]
-    found = {one.fingerprint: one for part in parts for one in _read_list(part, _KNOWN) if _is_valid(repository, one)}
-    history = [one for one in _read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
+def restore_state(repository: str, metadata: Metadata, now: float, others: Sequence[Metadata] = ()) -> AutomationState:
+    """The state that `build_blocks` was given, as far as it is valid. Declarations are read again, and a time in the
+    future counts as `now`. `others` have further findings; of a finding in several blocks the first one counts. Raises
+    `Rejected` for the memory of another repository or of a newer release."""
+    if problem := _find_problem(repository, metadata):
+        raise Rejected(problem)
+    blocks = [metadata, *(one for one in others if not _find_problem(repository, one))][:MOST_BLOCKS]
+    earlier = [name for name in _parse(metadata.get("earlier"), list) if isinstance(name, str)][-MOST_NAMES:]
+    found: dict[str, KnownFinding] = {}
+    for part in [block.get(f"findings{number}") for block in blocks for number in range(MOST_PARTS)]:
+        for one in read_list(part, _KNOWN):
+            if _is_valid((repository, *earlier), one) and len(found) < MOST_FINDINGS:
+                found.setdefault(one.fingerprint, one)
+    history = [one for one in read_list(metadata.get("history"), _RECORD) if _is_valid_record(one)]
     return AutomationState(
         repository=repository,
+        earlier_names=tuple(earlier),
         last_slots=_read_times(metadata.get("slots"), now),
         read_at=_read_times(metadata.get("read"), now),
         spent={name: _read_costs(days) for name, days in _read_object(metadata.get("spent")).items()},
@@ -74,23 +91,34 @@ def restore_state(repository: str, metadata: Metadata, now: float) -> Automation
     )
 
 
-def _split_findings(findings: Sequence[KnownFinding]) -> dict[str, str]:
+def _find_problem(repository: str, metadata: Metadata) -> str:
+    """Why the block cannot be used, as a clause; empty if it can."""
+    schema, name = metadata.get("schema"), metadata.get("repository")
+    if not isinstance(schema, int | float) or schema > SCHEMA:
+        return f"the memory of {repository} has schema {schema!r}; this release reads {SCHEMA}"
+    return f"the memory of {repository} is that of {name!r}" if str(name).lower() != repository.lower() else ""
+
+
+def _split_findings(findings: Sequence[KnownFinding]) -> list[str]:
     """As JSON lists that fit into one value each."""
     ordered = sorted(findings, key=lambda one: (_RANKS[one.status], -one.last_at))
+    return split_lines(json.dumps(_shorten(one), ensure_ascii=False) for one in ordered)
+
+
+def split_lines(entries: Iterable[str]) -> list[str]:
+    """JSON values as JSON lists of at most `PART_CHARACTERS`, in their order."""
     parts, lines, size = list[str](), list[str](), 0
-    for one in ordered:
-        line = json.dumps(_shorten(one), ensure_ascii=False)
+    for line in entries:
         if lines and size + len(line) + 2 > PART_CHARACTERS:
             parts.append(f"[{', '.join(lines)}]")
             lines, size = [], 0
         lines.append(line)
         size += len(line) + 2
-    parts += [f"[{', '.join(lines)}]"] if lines else []
-    return {f"findings{number}": part for number, part in enumerate(parts[:MOST_PARTS])}
+    return [*parts, f"[{', '.join(lines)}]"] if lines else parts
 
 
 def _shorten(one: KnownFinding) -> dict[str, Any]:
-    """The finding without what is empty."""
+    """The finding without what is empty and has a default."""
     short = replace(
         one,
         title=one.title[:TITLE_CHARACTERS],
@@ -101,16 +129,18 @@ def _shorten(one: KnownFinding) -> dict[str, Any]:
     )
     plain: dict[str, Any] = _KNOWN.to_builtins(short)
     ticket = {name: part for name, part in (plain["ticket"] or {}).items() if part}
-    return {name: part for name, part in {**plain, "ticket": ticket or None}.items() if part}
+    filled = {name: part for name, part in {**plain, "ticket": ticket or None}.items() if part}
+    return {"evidence": "", **filled}
 
 
-def _is_valid(repository: str, one: KnownFinding) -> bool:
-    """Whether Loopline can have written it: its ticket has the id that is made from its fingerprint."""
+def _is_valid(names: Sequence[str], one: KnownFinding) -> bool:
+    """Whether Loopline can have written it: its ticket has the id that is made from its fingerprint and one of the
+    repository's names."""
     return (
         bool(_FINGERPRINT.fullmatch(one.fingerprint) and _EVIDENCE.fullmatch(one.evidence))
         and bool(_NAME.fullmatch(one.automation))
         and one.ticket is not None
-        and one.ticket.id == finding_ticket_id(repository, one.fingerprint, one.reopened)
+        and one.ticket.id in {finding_ticket_id(name, one.fingerprint, one.reopened) for name in names}
         and bool(_IDENTIFIER.fullmatch(one.ticket.identifier))
         and all(map(_is_count, (one.first_at, one.last_at, one.decided_at)))
         and 0 < one.seen < 1_000_000
@@ -133,7 +163,7 @@ def _clip(one: KnownFinding, now: float) -> KnownFinding:
     )
 
 
-def _read_list(given: object, codec: Codec[T]) -> Iterator[T]:
+def read_list(given: object, codec: Codec[T]) -> Iterator[T]:
     """The entries that are valid."""
     for entry in _parse(given, list):
         try:

@@ -14,6 +14,8 @@ from jobs.loop.automation_ids import is_automations as is_automations
 from jobs.loop.policy import RepositoryPolicy
 
 FindingStatus = Literal["open", "accepted", "rejected", "done"]
+MOST_FINDINGS = 1_000
+"""Known findings of a repository that are kept."""
 
 
 @value
@@ -76,6 +78,8 @@ class AutomationRun:
     dropped: int = 0
     """Findings beyond the limits."""
     usage: Usage = Usage()
+    counted: tuple[str, ...] = ()
+    """Ids of the agent runs in `usage`, so that each one counts once."""
     problems: tuple[str, ...] = ()
     waits: str = ""
     """Why its agent is backing off."""
@@ -113,6 +117,8 @@ class RunRecord:
     rejected: int = 0
     dropped: int = 0
     cost_usd: float = 0.0
+    counted: tuple[str, ...] = ()
+    """As in `AutomationRun`: an agent can end after its run."""
     note: str = ""
 
 
@@ -121,6 +127,8 @@ class AutomationState:
     """All automations of one repository: what is declared, what runs, what was found."""
 
     repository: str
+    earlier_names: tuple[str, ...] = ()
+    """Before it was renamed: the ids of older tickets are made from them."""
     team: str = ""
     base_branch: str = ""
     base_sha: CommitSha = NO_COMMIT

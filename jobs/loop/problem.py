@@ -6,7 +6,9 @@ from typing import Literal
 
 from integrations.values import Codec, Identifier, TicketId, value
 
-ProblemKind = Literal["escalation", "dead_letter", "automation", "declarations", "credentials", "notification", "more"]
+ProblemKind = Literal[
+    "escalation", "dead_letter", "automation", "declarations", "credentials", "notification", "more", "lost"
+]
 
 
 @value

@@ -14,7 +14,7 @@ _MOST_ORDERED = 6
 
 def find_tags(text: str) -> list[tuple[str, str]]:
     """Repository and branch of each different tag outside of code, in order."""
-    found = TAG.finditer(_FENCED.sub("", text))
+    found = TAG.finditer(_FENCED.sub("`", text))  # not empty, which could join a tag around the code
     return list(dict.fromkeys((tag["name"], tag["branch"] or "") for tag in found))
 
 

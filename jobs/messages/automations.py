@@ -232,7 +232,8 @@ def _format_date(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
-def requested_message(name: str, repository: str) -> str:
+def requested_message(name: str, repository: str, *, is_running: bool) -> str:
     """The answer to `/run <name>`."""
-    place = f"The automation {code(name)} of {inline(repository)}"
-    return f"{place} starts. Its result is on the dashboard's page Automations."
+    start = "starts after the run that is in progress" if is_running else "starts"
+    result = "Its result is on the dashboard's page Automations."
+    return f"The automation {code(name)} of {inline(repository)} {start}. {result}"

@@ -12,6 +12,8 @@ from jobs.messages.text import inline
 
 MOST_LISTED = 20
 _REASON_CHARACTERS = 500
+CLOSING = "Loopline adds a comment when this is resolved by itself."
+"""The last line of each ticket, by which it is found again after a loss of Redis."""
 _TITLES: Mapping[ProblemKind, str] = {
     "escalation": "Tickets wait for an answer",
     "dead_letter": "Loopline could not process",
@@ -20,6 +22,7 @@ _TITLES: Mapping[ProblemKind, str] = {
     "credentials": "Credentials refused by",
     "notification": "Notifications are not delivered to",
     "more": "Further problems of Loopline",
+    "lost": "",
 }
 CREDENTIALS_OF: Mapping[str, str] = {"provider": "the tracker or the code host", "model": "the model provider"}
 _FIXES: Mapping[ProblemKind, str] = {
@@ -56,7 +59,7 @@ def problem_body(problem: Problem) -> str:
     """Reason, fix, and the tickets that have it."""
     parts = [inline(problem.reason, _REASON_CHARACTERS), _FIXES.get(problem.kind, "")]
     parts += [list_affected(problem)] if problem.affected else []
-    parts.append("Loopline adds a comment when this is resolved by itself.")
+    parts.append(CLOSING)
     return "\n\n".join(filter(None, parts))
 
 

@@ -26,6 +26,7 @@ from jobs.roles.requests import (
 )
 from jobs.roles.submission import STRICT, IsStopped, RequestTool, parse_form
 from jobs.runtime.requests import KINDS, Requests
+from jobs.workflow.questions import MOST_PROPOSALS, proposal_key
 
 if TYPE_CHECKING:
     from jobs.roles.slice import Slice
@@ -34,6 +35,10 @@ Text = Annotated[str, Field(min_length=1, max_length=1_500)]
 Choice = Annotated[str, Field(min_length=1, max_length=80)]
 Word = Annotated[str, Field(max_length=300)]
 PROPOSED = "Recorded. It appears in triage, where a person decides about it; go on with your own work."
+TOO_MANY_PROPOSALS = (
+    f"Not recorded: {MOST_PROPOSALS} tickets were proposed for this ticket, the most that are possible. Name it in "
+    "your summary instead, and go on with your own work."
+)
 
 
 class AskPerson(BaseModel):
@@ -142,6 +147,9 @@ def _ask_person(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
 
 
 def _propose(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
+    known = _list_proposals(run)
+    if len(known) >= MOST_PROPOSALS and proposal_key(given["title"]) not in known:
+        return ToolResult(TOO_MANY_PROPOSALS, is_error=True)
     request = build_request(run, "propose_ticket", given, call_id)
     if refused := Requests(run.world.redis).store(request, run.conversation.lease, KINDS["propose_ticket"]):
         return ToolResult(refused.text, is_error=True)
@@ -156,3 +164,13 @@ def _propose(run: Slice, given: dict[str, Any], call_id: str) -> ToolResult:
     )
     deliver_event(run, event)
     return ToolResult(PROPOSED)
+
+
+def _list_proposals(run: Slice) -> set[str]:
+    """The keys of the tickets that were proposed for the run's ticket. Those that wait for a decision are read first,
+    because they are decided meanwhile."""
+    store, ticket_id = run.world.store, run.spec.ticket.id
+    waiting = store.list_waiting(ticket_id, TicketProposed.__name__)
+    keys = {proposal_key(event.title) for event in waiting if isinstance(event, TicketProposed)}
+    loop = store.load(ticket_id)
+    return keys | set(loop.proposed if loop else ())

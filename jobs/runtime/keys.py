@@ -53,6 +53,7 @@ REFUSAL = "sandbox:refusal"  # why the agent process that started last does not 
 ESCALATION_GROUPS = "escalation-groups"  # sorted set: groups with escalations to send, by the time when that is due
 DIGESTS = "digests"  # hash: slot and costs of the last digest, JSON by team
 PROBLEMS = "problems"  # hash: problems in the triage inbox that are not resolved, JSON by cause
+PROBLEMS_FOUND = "problems-found"  # set after the board was searched for problems that are missing in this Redis
 
 NOTICE_TOPICS = ("access", "board", "columns", "connectors", "clock", "notify", "redis", "skew")
 

@@ -44,6 +44,11 @@ class AutomationStore(Mailboxes[AutomationEvent, AutomationCommand]):
             return found
         return next((one for one in self.states() if one.repository.lower() == repository.lower()), None)
 
+    def find_present_name(self, repository: str) -> str:
+        """The name under which the findings of this repository are known now: another one after a rename."""
+        later = (one.repository for one in self.states() if repository in one.earlier_names)
+        return next(later, repository)
+
     def request(self, mailbox: TicketId, name: str, by: str, key: str, at: float) -> None:
         """Put a person's request for a run into the mailbox, once for each `key`, and wake it."""
         event = AutomationRequested(event_id=f"run:{key}", ticket_id=mailbox, at=at, name=name, by=by)

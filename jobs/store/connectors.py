@@ -73,15 +73,25 @@ class ConnectorStore:
         if gone := [name for name in known if name not in names]:
             self._redis.hdel(keys.CONNECTORS, *gone)
 
-    def record(self, name: str, server: McpServer, listed: ListedServer) -> Connector:
-        """Store the result of listing the tools; the first one is accepted."""
+    def record(
+        self, name: str, server: McpServer, listed: ListedServer, kept: tuple[McpTool, ...] | None = None
+    ) -> Connector:
+        """Store the result of listing the tools. Without accepted tools in Redis those `kept` outside of it are
+        accepted, and without these the listed ones."""
+        first = listed.tools if kept is None and not listed.problem else kept
         with self._redis.pipeline(transaction=True) as pipeline:
-            if not listed.problem:
-                pipeline.hsetnx(keys.CONNECTOR_PINS, name, TOOLS.encode(listed.tools))
+            if first is not None:
+                pipeline.hsetnx(keys.CONNECTOR_PINS, name, TOOLS.encode(first))
             pipeline.hset(keys.CONNECTORS, name, SEEN.encode(SeenServer(declared=server, listed=listed)))
             pipeline.expire(keys.CONNECTORS, SEEN_SECONDS)
-            pipeline.execute()
-        return self.read_all()[name]
+            pipeline.hget(keys.CONNECTOR_PINS, name)
+            raw = pipeline.execute()[-1]
+        return Connector(name, server, listed, TOOLS.decode(raw) if raw else ())
+
+    def read_pins(self) -> dict[str, tuple[McpTool, ...]]:
+        """The accepted tools of all servers, also of those that are not declared any more."""
+        pins = cast("dict[bytes, bytes]", self._redis.hgetall(keys.CONNECTOR_PINS))
+        return {decode(name): TOOLS.decode(raw) for name, raw in pins.items()}
 
     def accept(self, connector: Connector) -> None:
         """Accept the tools as they were listed in `connector`."""

@@ -50,6 +50,11 @@ class Store(Mailboxes[Event, Command]):
                 found.append(LOOP.decode(raw))
         return found
 
+    def list_waiting(self, ticket_id: TicketId, kind: str) -> list[Event]:
+        """The events of this kind that are not decided yet, the oldest first."""
+        raw: Any = self.redis.lrange(keys.mailbox(ticket_id), 0, -1)
+        return [EVENT.decode(one) for one in raw if json.loads(one).get("kind") == kind]
+
     def watch_base(self, ticket_id: TicketId, repository: str, branch: str) -> None:
         """Let the next commit on this base branch be an event of the ticket."""
         key = keys.base_branch(repository, branch)

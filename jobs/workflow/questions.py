@@ -55,11 +55,14 @@ def release_run(before: Loop, decision: Decision) -> Decision:
     return decision if stop in decision.commands else replace(decision, commands=(stop, *decision.commands))
 
 
+def proposal_key(title: str) -> str:
+    """The key of a proposed ticket, equal for titles that differ in case only."""
+    return f"proposal/{hashlib.sha256(proposal_title(title).casefold().encode()).hexdigest()[:16]}"
+
+
 def on_ticket_proposed(loop: Loop, event: TicketProposed) -> Decision:
     """File the proposal in triage, once per title; it starts nothing."""
-    title = proposal_title(event.title)
-    key = f"proposal/{hashlib.sha256(title.casefold().encode()).hexdigest()[:16]}"
-    known = loop.proposed
+    title, key, known = proposal_title(event.title), proposal_key(event.title), loop.proposed
     if not is_current(loop, event.run_id, event.generation) or key in known or len(known) >= MOST_PROPOSALS:
         return Decision(loop)
     command = CreateTicket(key=key, title=title, body=proposal_body(loop, event.body))

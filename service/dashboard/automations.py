@@ -78,7 +78,7 @@ def blueprint(settings: Settings, redis: Redis) -> Blueprint:
         repository, name = request.form.get("repository", "")[:200], request.form.get("name", "")[:100]
         store = AutomationStore(redis)
         state = store.find(repository)
-        if (refusal := explain_refusal(state, repository, name)) or state is None:
+        if (refusal := explain_refusal(state, repository, name, time.time())) or state is None:
             abort(409, refusal)
         if find_freeze(redis, settings.home):
             abort(409, "The service is frozen: thaw it first.")

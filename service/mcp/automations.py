@@ -100,7 +100,7 @@ class AutomationTools:
     ) -> AutomationState:
         state = self._store.find(repository.strip())
         state = state if state and state.team in teams else None
-        if (refusal := explain_refusal(state, repository, name)) or state is None:
+        if (refusal := explain_refusal(state, repository, name, time.time())) or state is None:
             raise ToolError(refusal)
         if freeze := find_freeze(self._redis, self._settings.home):
             raise ToolError(f"{freeze.sentence} Thaw it first.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 SELF, REDIS, ALL = "kill", "kill=redis", "kill=up"
 FROZEN = "stop=13"  # longer than a lease lives
@@ -39,6 +40,8 @@ class Cell:
     faults: Sequence[Fault] = field(default_factory=tuple)
     recovery: float = RECOVERY
     """Seconds that the story may take longer than without a crash, and until the health page says that all is well."""
+    story: Literal["ticket", "morning"] = "ticket"
+    """`tests.crash.story` or `tests.crash.morning`."""
 
     @property
     def operation(self) -> str:
@@ -99,7 +102,8 @@ ONCE = {
         "github.GET.collaborators.permission", "github.GET.commits", "github.GET.search", "github.PATCH.pulls",
         "github.GET.pulls", "github.GET.pulls.comments", "github.GET.pulls.reviews", "github.GET.repos",
         "github.graphql.FetchFacts", "github.graphql.FetchMergeRules",
-        "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket", "model.stream",
+        "linear.Changes", "linear.Comment", "linear.Sessions", "linear.TeamColumns", "linear.Ticket",
+        "linear.TicketsByFilter", "model.stream",
     ),
     "done": (
         "admit.lua", "append.lua", "release_lease.lua", "enqueue.automate", "enqueue.inform", "enqueue.redeliver",
@@ -205,4 +209,31 @@ def _matrix() -> Iterator[Cell]:
     yield from (Cell(name, faults=(fault,)) for name, fault in LOST.items())
 
 
+# The steps of an automation's two runs, with the hits at which a process dies there: the first run reads its sources,
+# starts the agent, files the finding and writes the memory; the second one notes the finding.
+MORNING = {
+    "github.GET.commits.check-runs": (("sent",), (1, 2)),  # read sources
+    "start_run.lua": (LOCAL, (1,)),  # start run
+    "enqueue.advance_run": (LOCAL, (1,)),
+    "finish_run.lua": (LOCAL, (1,)),
+    "linear.CreateTicket": (HTTP, (1, 2)),  # file finding, write memory
+    "linear.CreateLabel": (HTTP, (1,)),
+    "linear.AddLabel": (HTTP, (1,)),
+    "restore.lua": (LOCAL, (1,)),
+    "linear.UpsertAttachment": (HTTP, (1, 2, 3, 4)),  # file finding, write memory, note finding, write memory
+    "linear.DescribeTicket": (HTTP, (1,)),
+    "commit.lua": (("done",), (3, 6, 9, 12, 15)),
+    "performed.lua": (LOCAL, (2, 5, 8, 11)),
+}
+
+
+def _morning() -> Iterator[Cell]:
+    for operation, (phases, hits) in MORNING.items():
+        yield from (_cell(operation, phase, SELF, hit) for phase in phases for hit in hits)
+    for operation in ("start_run.lua", "linear.CreateTicket", "linear.UpsertAttachment"):
+        yield from (_cell(operation, "done", action, 1) for action in (REDIS, ALL, FROZEN))
+    yield from (_cell("linear.UpsertAttachment", "before", "raise", hit) for hit in (1, 2, 3, 4))
+
+
 CELLS = {cell.name: cell for cell in _matrix()}
+CELLS |= {cell.name: cell for cell in (replace(one, name=f"morning.{one.name}", story="morning") for one in _morning())}

@@ -12,13 +12,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from integrations.failpoints import TRACE
+from integrations.standins.demo.stack import TALLY
+from tests.crash import morning
 from tests.crash.cells import Cell
 from tests.crash.facts import Facts, complaints, facts_of
+from tests.crash.morning import MorningFacts
 from tests.crash.stack import REVIEWER, FragileStack, processes_below
 from tests.crash.story import Stuck, play
 from tests.crash.watch import Watch
 
 ORACLE = Cell("oracle", TRACE)
+MORNING_ORACLE = Cell("oracle-morning", TRACE, story="morning")
+ORACLES = {oracle.story: oracle for oracle in (ORACLE, MORNING_ORACLE)}
 SWEEP_SECONDS, QUIET_SECONDS = "3", "0.5"
 FLAKY_CI = [
     {"name": "build", "branch": "main"},
@@ -37,7 +42,7 @@ class Outcome:
     cell: str
     sentences: list[str]
     seconds: float
-    facts: Facts | None = None
+    facts: Facts | MorningFacts | None = None
     passed: Counter[str] = field(default_factory=Counter)
 
 
@@ -46,17 +51,20 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
     settings = {"LOOPLINE_SWEEP_SECONDS": SWEEP_SECONDS, "LOOPLINE_FAILPOINT": cell.point}
     settings["LOOPLINE_CHECKS_QUIET_SECONDS"] = QUIET_SECONDS
     settings |= {"GITHUB_REVIEWER_TOKEN": REVIEWER, "LOOPLINE_REVIEW_QUIET_SECONDS": "0.5"}
-    stack = FragileStack(home, first_port, latency=0.0, extra=settings)
-    facts, seconds, sentences, passed = None, 0.0, [], Counter[str]()
+    is_morning = cell.story == "morning"
+    projects = (morning.project(home / "files"),) if is_morning else (TALLY,)
+    stack = FragileStack(home, first_port, latency=0.0, extra=settings, projects=projects)
+    facts: Facts | MorningFacts | None = None
+    seconds, sentences, passed = 0.0, list[str](), Counter[str]()
     try:
         with stack:
-            stack.script_ci(FLAKY_CI)
+            stack.script_ci(morning.RED_CI if is_morning else FLAKY_CI)
             for fault in cell.faults:
                 stack.misbehave(fault.standin, **{k: v for k, v in asdict(fault).items() if k != "standin"})
             with Watch(stack) as watch:
-                seconds = play(stack)
+                seconds = morning.play(stack) if is_morning else play(stack)
                 watch.settle(cell.recovery)
-            facts = facts_of(stack)
+            facts = morning.facts_of(stack) if is_morning else facts_of(stack)
             if cell.point == TRACE:
                 passed = Counter(_mark(cell, stack).read_text().split())
             sentences += _unreached(cell, stack) or _unhealthy(cell, stack, watch)
@@ -64,12 +72,19 @@ def run(cell: Cell, home: Path, first_port: int, oracle: Outcome | None = None) 
         sentences.append(f"{type(error).__name__}: {error}")
     sentences += stragglers(home)
     if oracle and oracle.facts and facts:
-        sentences += complaints(oracle.facts, facts)
+        sentences += _compare(oracle.facts, facts)
         if seconds > oracle.seconds * UNEVEN + cell.recovery:
             sentences.append(f"I12 it took {seconds:.1f} s instead of {oracle.seconds:.1f} s")
     if not sentences:
         shutil.rmtree(home, ignore_errors=True)
     return Outcome(cell.name, sentences, seconds, facts, passed)
+
+
+def _compare(oracle: Facts | MorningFacts, found: Facts | MorningFacts) -> list[str]:
+    if isinstance(oracle, Facts) and isinstance(found, Facts):
+        return complaints(oracle, found)
+    assert isinstance(oracle, MorningFacts) and isinstance(found, MorningFacts), "facts of another story"
+    return morning.complaints(oracle, found)
 
 
 def _mark(cell: Cell, stack: FragileStack) -> Path:

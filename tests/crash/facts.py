@@ -135,19 +135,19 @@ def complaints(oracle: Facts, found: Facts) -> list[str]:
 
 
 def _complaints(oracle: Facts, found: Facts) -> Iterator[str]:
-    yield _differ("I1 columns", oracle.columns, found.columns)
-    yield _differ("I2 branches", oracle.branches, found.branches)
-    yield _differ("I2 pull requests", oracle.pulls, found.pulls)
+    yield differ("I1 columns", oracle.columns, found.columns)
+    yield differ("I2 branches", oracle.branches, found.branches)
+    yield differ("I2 pull requests", oracle.pulls, found.pulls)
     for ticket in (BUG, BESIDE):
-        yield _differ(f"I3 comments on {ticket}", oracle.comments[ticket], found.comments[ticket])
-        yield _differ(f"I3 moves of {ticket}", oracle.moves[ticket], found.moves[ticket])
-        yield _differ(f"I3 attachments of {ticket}", oracle.attachments[ticket], found.attachments[ticket])
-    yield _differ("I3 writes to the code host", oracle.code_host, found.code_host)
+        yield differ(f"I3 comments on {ticket}", oracle.comments[ticket], found.comments[ticket])
+        yield differ(f"I3 moves of {ticket}", oracle.moves[ticket], found.moves[ticket])
+        yield differ(f"I3 attachments of {ticket}", oracle.attachments[ticket], found.attachments[ticket])
+    yield differ("I3 writes to the code host", oracle.code_host, found.code_host)
     for name in oracle.patches:
-        yield _differ(f"I4 {name}", oracle.patches[name], found.patches.get(name))
-    yield _differ("I5 left in Redis", [], found.left)
-    yield _differ("I6 left on disk", oracle.on_disk, found.on_disk)
-    yield _differ("I8 journal", [], found.journal)
+        yield differ(f"I4 {name}", oracle.patches[name], found.patches.get(name))
+    yield differ("I5 left in Redis", [], found.left)
+    yield differ("I6 left on disk", oracle.on_disk, found.on_disk)
+    yield differ("I8 journal", [], found.journal)
     yield from _money(oracle, found)
 
 
@@ -158,7 +158,8 @@ def _money(oracle: Facts, found: Facts) -> Iterator[str]:
         yield f"I7 the model was asked {found.billed_calls} times instead of {oracle.billed_calls}"
 
 
-def _differ(what: str, wanted: Any, found: Any) -> str:
+def differ(what: str, wanted: Any, found: Any) -> str:
+    """A sentence with the lines that differ; empty without a difference."""
     if wanted == found:
         return ""
     lines = difflib.ndiff(_lines(wanted), _lines(found))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from io import StringIO
 
 from redis import Redis
 
 from jobs.config.settings import Settings
 from jobs.runtime.audit import AuditJournal
+from jobs.workflow.automations.decision import day_of
 from service.automations import advance, list_automations, request_run, show_history
 from tests.service.automation_states import BROKEN, SHOP, STATE, list_requests, store_state
 
@@ -55,6 +58,16 @@ def test_automations_run_of_an_unknown_or_disabled_one_has_a_reason(redis: Redis
         out = StringIO()
         assert request_run(redis, out, repository, name, AuditJournal(settings.home, redis)) == 1
         assert out.getvalue().strip() == reason
+    assert list_requests(redis) == []
+
+
+def test_automations_run_without_money_left_for_the_day_has_a_reason(redis: Redis, settings: Settings) -> None:
+    (name,) = (one.name for one in STATE.automations if one.enabled)
+    store_state(redis, replace(STATE, spent={name: {day_of(time.time()): 100.0}}))
+    out = StringIO()
+
+    assert request_run(redis, out, SHOP, name, AuditJournal(settings.home, redis)) == 1
+    assert "cannot start now. The day's budget of" in out.getvalue()
     assert list_requests(redis) == []
 
 

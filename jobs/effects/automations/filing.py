@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from integrations.automation_events import AutomationEvent, FindingDecided, FindingFiled
-from integrations.errors import NotFound, Rejected
-from integrations.events import TicketMoved
+from integrations.errors import NotFound, Rejected, Unauthorized
+from integrations.events import Event, TicketMoved
 from integrations.findings import Severity
 from integrations.ports.tracker import Attachment
-from integrations.values import Identifier, NewRelation, Ticket, TicketRef
+from integrations.values import Identifier, NewRelation, Ticket, TicketId, TicketRef
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.texts import find_own, sanitize_text, withhold_secrets
 from jobs.effects.world import World
@@ -61,11 +61,11 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
         ticket_id,
         column=column,
         relations=related,
-        labels=(messages.FINDING_LABEL,),
         priority=PRIORITIES[finding.severity],
     )
     if created.creator and not created.creator.is_us:
         raise Rejected(f"{created.identifier} has the id of a ticket of Loopline and was created by another account")
+    problem = _label(created, world)
     link = FindingLink(
         repository=command.repository,
         fingerprint=finding.fingerprint,
@@ -78,7 +78,7 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
     _attach(created.to_reference(), command.repository, finding.fingerprint, automation.name, 1, world.now(), ctx)
     if asks:
         question = sanitize_text(messages.start_question(automation.name), created, world)
-        world.tracker.comment(ticket_id, question, derive_id(ticket_id, "question"))
+        world.tracker.comment(ticket_id, question, question_id(ticket_id))
     status = read_status(created, world.policy.role_of(created))
     if starts and status == "open":
         _start(created, ctx)
@@ -87,6 +87,7 @@ def file_finding(command: FileFinding, ctx: AutomationContext) -> Sequence[Autom
         run=command.run,
         fingerprint=finding.fingerprint,
         ticket=created.to_reference(),
+        problem=problem,
     )
     if status == "open":
         return (filed,)
@@ -111,22 +112,29 @@ def note_finding(command: NoteFinding, ctx: AutomationContext) -> Sequence[Autom
 
 def report_finding(command: ReportFinding, ctx: Context) -> None:
     """Deliver a person's decision to the automations of the finding's repository. The mailbox deduplicates it."""
+    store = AutomationStore(ctx.world.redis)
     event = FindingDecided(
         event_id=f"{ctx.id}/finding",
-        ticket_id=automations_id(command.repository),
+        ticket_id=automations_id(store.find_present_name(command.repository)),
         at=ctx.world.now(),
         ticket=command.filed,
         status=command.status,
         reason=command.reason,
         by=command.by,
     )
-    AutomationStore(ctx.world.redis).deliver(event)
+    store.deliver(event)
     queues.wake_ticket(ctx.world.redis, event.ticket_id)
 
 
-def watch_finding(ticket: Ticket, link: FindingLink, world: World) -> None:
-    """Store the ticket's loop, which is not handed over, so that comments and moves are decided. Idempotent."""
-    world.store.restore(Loop(ticket=ticket, finding=link), f"finding:{ticket.id}", (), ())
+def watch_finding(ticket: Ticket, link: FindingLink, world: World, events: Sequence[Event] = ()) -> bool:
+    """Store the ticket's loop, which is not handed over, so that comments and moves are decided, with missed `events`;
+    False, without effect, when it exists."""
+    return world.store.restore(Loop(ticket=ticket, finding=link), f"finding:{ticket.id}", (), events)
+
+
+def question_id(ticket_id: TicketId) -> str:
+    """The id of the comment that asks whether to start the work."""
+    return derive_id(ticket_id, "question")
 
 
 def find_column(automation: Automation, team: str, world: World) -> str:
@@ -146,6 +154,17 @@ def find_column(automation: Automation, team: str, world: World) -> str:
             f"`into` in {place}, and use `start` to begin work."
         )
     return found or ("" if name == "triage" else name)
+
+
+def _label(created: Ticket, world: World) -> str:
+    """Add the label of findings; a sentence if the tracker refuses it, since the ticket is complete without it."""
+    try:
+        world.tracker.add_label(created, messages.FINDING_LABEL)
+    except Unauthorized:
+        raise
+    except Rejected as error:
+        return f"Filed without the label {messages.FINDING_LABEL}: {str(error).rstrip('.')}."
+    return ""
 
 
 def _start(created: Ticket, ctx: AutomationContext) -> None:

@@ -20,10 +20,11 @@ def request_automation(command: RequestAutomation, ctx: Context) -> None:
     """Deliver the request once, and answer with a comment: that it starts, or why not."""
     store = AutomationStore(ctx.world.redis)
     repository, state = _choose(command, ctx, store)
-    reason = explain_refusal(state, repository, command.name)
+    reason = explain_refusal(state, repository, command.name, ctx.world.now())
     if state and not reason:
         store.request(state.id, command.name, command.by, ctx.id, ctx.world.now())
-    text = reason or messages.requested_message(command.name, repository)
+    is_running = state is not None and command.name in state.runs
+    text = reason or messages.requested_message(command.name, repository, is_running=is_running)
     body = sanitize_text(text, ctx.ticket, ctx.world)
     ctx.world.tracker.comment(ctx.ticket.id, body, ctx.create_id(), command.reply_to)
 

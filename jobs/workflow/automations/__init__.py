@@ -11,6 +11,7 @@ from typing import assert_never
 
 from integrations import automation_events as e
 from integrations.events import CommandFailed, RunFinished, RunParked, TimePassed
+from jobs.loop.automation_commands import WriteMemory
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations import decisions, declarations, runs, slots
 from jobs.workflow.automations.decision import AutomationDecision as AutomationDecision
@@ -54,6 +55,8 @@ def _apply_rule(state: AutomationState, event: e.AutomationEvent, policy: Servic
             return decisions.on_finding_filed(state, event)
         case e.FindingDecided():
             return decisions.on_finding_decided(state, event)
+        case e.LessonKept():
+            return AutomationDecision(state, (WriteMemory(run=""),))
         case e.MemoryWritten():
             return decisions.on_memory_written(state, event)
         case CommandFailed():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integrations.results import RunRole
-from integrations.values import Identifier, RunId, Ticket
+from integrations.values import Identifier, Ticket
 from jobs.loop.automation import Automation
 from jobs.loop.automation_state import AutomationRun, AutomationState, KnownFinding, TriageTask
 from jobs.loop.caps import Caps
 from jobs.loop.commands import RunSpec, StartRun
 from jobs.loop.policy import Role
 from jobs.loop.state import Attempt, Contract, Workspace
-from jobs.workflow.automations.decision import AutomationDecision, day_of, put_run
+from jobs.workflow.automations.decision import AutomationDecision, day_of, name_agent, put_run
 from jobs.workflow.automations.slots import find_since
 from jobs.workflow.decision import ServicePolicy
 from jobs.workflow.run import INSTEAD, name_model_setting
@@ -26,7 +26,7 @@ def start_agent(
 ) -> AutomationDecision:
     """Start the agent of the run's stage."""
     role: RunRole = "triage" if run.stage == "finding" else "matcher"
-    run = replace(run, run_id=RunId(f"{run.id}-{role}"))
+    run = replace(run, run_id=name_agent(run.id, role))
     own: Role = getattr(state.policy.loop.roles, role, Role())
     models = policy.runner_models.get(own.runner, policy.models)
     spec = RunSpec(

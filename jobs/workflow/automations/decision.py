@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from integrations.results import RunRole
+from integrations.values import RunId, Usage
 from jobs.loop.automation import Automation
 from jobs.loop.automation_commands import AutomationCommand, WriteMemory
 from jobs.loop.automation_state import AutomationRun, AutomationState, RunRecord
 
-HISTORY, DAYS, FINDINGS = 200, 32, 1_000
-"""Records, days of spending and known findings that are kept."""
+HISTORY, DAYS = 200, 32
+"""Records and days of spending that are kept."""
 FAILURES_REPORTED = 3
 """Failed runs in a row after which an automation counts as failing."""
 
@@ -53,6 +55,32 @@ def add_cost(state: AutomationState, name: str, usd: float, at: float) -> Automa
     return replace(state, spent={**state.spent, name: kept})
 
 
+def count_usage(state: AutomationState, agent: str, usage: Usage, at: float) -> AutomationState:
+    """The state with the cost of this agent run in the day's spending and in its run or record; each one counts once,
+    also if its result arrives again as a dead letter, or after the end of its run."""
+    for run in state.runs.values():
+        if agent in list_agents(run.id) and agent not in run.counted:
+            run = replace(run, usage=run.usage.plus(usage), counted=(*run.counted, agent))
+            return add_cost(put_run(state, run), run.automation, usage.cost_usd, at)
+    for record in state.history:
+        if agent in list_agents(record.id) and agent not in record.counted:
+            cost = round(record.cost_usd + usage.cost_usd, 6)
+            paid = replace(record, cost_usd=cost, counted=(*record.counted, agent))
+            state = replace(state, history=tuple(paid if one is record else one for one in state.history))
+            return add_cost(state, record.automation, usage.cost_usd, at)
+    return state
+
+
+def name_agent(run_id: str, role: RunRole) -> RunId:
+    """The agent run of this role in an automation's run."""
+    return RunId(f"{run_id}-{role}")
+
+
+def list_agents(run_id: str) -> tuple[RunId, ...]:
+    """All agent runs that an automation's run can have."""
+    return name_agent(run_id, "triage"), name_agent(run_id, "matcher")
+
+
 def end_run(
     state: AutomationState,
     run: AutomationRun,
@@ -76,6 +104,7 @@ def end_run(
         rejected=run.rejected,
         dropped=run.dropped,
         cost_usd=run.usage.cost_usd,
+        counted=run.counted,
         note=" ".join(filter(None, (note, *run.problems)))[:1_000],
     )
     ended = outcome in ("filed", "nothing")

@@ -8,7 +8,7 @@ from integrations.automation_events import FindingDecided, FindingFiled, MemoryW
 from jobs.loop.automation_commands import WriteMemory
 from jobs.loop.automation_state import AutomationState
 from jobs.workflow.automations.decision import AutomationDecision, find_run
-from jobs.workflow.automations.runs import finish_filing
+from jobs.workflow.automations.runs import finish_filing, note_on_record
 
 
 def on_finding_filed(state: AutomationState, event: FindingFiled) -> AutomationDecision:
@@ -18,8 +18,11 @@ def on_finding_filed(state: AutomationState, event: FindingFiled) -> AutomationD
     )
     state, run = replace(state, findings=known), find_run(state, event.run)
     if run is None or event.fingerprint not in run.pending:
+        state = note_on_record(state, event.run, event.problem)
         return AutomationDecision(state, (WriteMemory(run=event.run),))
-    return finish_filing(state, replace(run, filed=run.filed + 1), event.fingerprint, event.at)
+    problems = tuple(dict.fromkeys(filter(None, (*run.problems, event.problem))))
+    run = replace(run, filed=run.filed + 1, problems=problems)
+    return finish_filing(state, run, event.fingerprint, event.at)
 
 
 def on_finding_decided(state: AutomationState, event: FindingDecided) -> AutomationDecision:

@@ -11,13 +11,12 @@ from integrations.findings import Found, Match, Matched
 from integrations.values import RunId
 from jobs.loop.automation import Automation
 from jobs.loop.automation_commands import AutomationCommand, FileFinding, NoteFinding
-from jobs.loop.automation_state import AutomationRun, AutomationState
+from jobs.loop.automation_state import MOST_FINDINGS, AutomationRun, AutomationState
 from jobs.messages.escalations import parked_reason
 from jobs.workflow.automations.agents import list_known, start_agent
 from jobs.workflow.automations.decision import (
-    FINDINGS,
     AutomationDecision,
-    add_cost,
+    count_usage,
     end_run,
     find_automation,
     find_run,
@@ -61,11 +60,11 @@ def on_run_parked(state: AutomationState, event: RunParked) -> AutomationDecisio
 
 def on_run_finished(state: AutomationState, event: RunFinished, policy: ServicePolicy) -> AutomationDecision:
     """Count the cost, and continue with the result."""
+    state = count_usage(state, event.run_id, event.usage, event.at)
     run = _find_by_agent(state, event.run_id)
     if run is None:
         return AutomationDecision(state)
-    state = add_cost(state, run.automation, event.usage.cost_usd, event.at)
-    run = replace(run, usage=run.usage.plus(event.usage), run_id=RunId(""), waits="")
+    run = replace(run, run_id=RunId(""), waits="")
     automation = find_automation(state, run.automation)
     if automation is None:
         return end_run(state, run, "skipped", event.at, "Its declaration was removed.")
@@ -82,12 +81,14 @@ def on_run_finished(state: AutomationState, event: RunFinished, policy: ServiceP
 
 def on_command_failed(state: AutomationState, event: CommandFailed) -> AutomationDecision:
     """A command cannot be performed: the run ends, except after a failure to file one of several findings, or to note
-    or remember one. Where no run is left, the problem is added to its record."""
+    or remember one. Where no run is left, the problem is added to its record. The cost of an agent counts even if its
+    result cannot be used."""
+    state = count_usage(state, event.run, event.usage, event.at)
     if event.command == "ReadDeclarations":
         return AutomationDecision(replace(state, problems=(event.reason,)))
     run = find_run(state, event.run) or _find_by_agent(state, event.run)
     if run is None:
-        return AutomationDecision(_note_on_record(state, event.run, event.reason))
+        return AutomationDecision(note_on_record(state, event.run, event.reason))
     if event.command not in {"FileFinding", "NoteFinding", "WriteMemory"}:
         return end_run(state, run, "failed", event.at, event.reason)
     run = replace(run, problems=(*run.problems, event.reason))
@@ -164,7 +165,7 @@ def _remember(state: AutomationState, plan: FilingPlan, automation: Automation, 
     known |= {note.known.fingerprint: note.known for note in plan.notes}
     known |= {one.finding.fingerprint: build_known(one, automation.name, at) for one in plan.filings}
     closed = sorted((one for one in known.values() if one.status == "done"), key=lambda one: one.last_at)
-    for one in closed[: max(len(known) - FINDINGS, 0)]:
+    for one in closed[: max(len(known) - MOST_FINDINGS, 0)]:
         del known[one.fingerprint]
     return replace(state, findings=tuple(known.values()))
 
@@ -216,7 +217,9 @@ def _explain_outcome(event: RunFinished) -> str:
     return reasons.get(event.outcome, "") or event.summary or f"The agent ended without a result ({event.outcome})."
 
 
-def _note_on_record(state: AutomationState, run_id: str, reason: str) -> AutomationState:
+def note_on_record(state: AutomationState, run_id: str, reason: str) -> AutomationState:
+    """The state with the reason in the note of an ended run."""
+
     def add(note: str) -> str:
         return f"{note} {reason}".strip()[:1_000]
 

@@ -40,8 +40,8 @@ def _is_requested(automation: Automation, event: AutomationRequested) -> bool:
     return event.trigger in automation.on and same_label
 
 
-def explain_refusal(state: AutomationState | None, repository: str, name: str) -> str:
-    """Why a person cannot start this automation now, one sentence with the fix; empty if that is possible."""
+def explain_refusal(state: AutomationState | None, repository: str, name: str, at: float) -> str:
+    """Why a person cannot start this automation at `at`, with the fix; empty if that is possible."""
     if state is None or not state.automations:
         problem = f" {state.problems[0]}" if state and state.problems else ""
         return f"{repository} has no automation: add .loopline/automations/{name}.md to its base branch.{problem}"
@@ -52,7 +52,8 @@ def explain_refusal(state: AutomationState | None, repository: str, name: str) -
         return broken or f"No automation of {repository} is named {name}. There are: {known}."
     if not automation.enabled:
         return f"The automation {name} is turned off: remove `enabled: false` from {automation.origin}."
-    return ""
+    problem = explain_budget(state, automation, at)
+    return f"The automation {name} cannot start now. {problem}" if problem else ""
 
 
 def start_due(decision: AutomationDecision, at: float) -> AutomationDecision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from integrations.findings import Found, ProposedFinding
 from integrations.proposals import ProposedCriterion
 from integrations.values import Usage
 from jobs.automate import automate
+from jobs.runtime import keys
 from jobs.runtime.lease import hold
 from jobs.store.automations import AutomationStore
+from jobs.store.dead_letters import DeadLetters
 from jobs.workflow.automations.findings import identify_finding
 from tests.jobs.board import Board
 from tests.jobs.mornings import MAILBOX, Mornings, mornings_on
@@ -59,6 +62,26 @@ def report(mornings: Mornings) -> None:
     with hold(mornings.board.world.redis, f"run:{run.run_id}") as lease:
         assert lease
         mornings.board.world.runs.finish(lease, event, heed_guidance=False)
+
+
+def test_automation_cost_of_a_result_that_cannot_be_read_counts(mornings: Mornings) -> None:
+    """It is of a newer release, say: a dead letter, whose usage is exact."""
+    board, store = mornings.board, AutomationStore(mornings.board.world.redis)
+    mornings.deliver(AutomationRequested(event_id="r1", ticket_id=MAILBOX, name="ci-triage", by="Ana"))
+    report(mornings)
+    raw = store.next_event(MAILBOX)
+    assert raw
+    unreadable = json.loads(raw) | {"result": {"kind": "newer"}}
+    board.world.redis.lset(keys.mailbox(MAILBOX), 0, json.dumps(unreadable))
+
+    automate(MAILBOX)
+    (letter,) = DeadLetters(board.world.redis).all()
+    DeadLetters(board.world.redis).redrive(letter)
+    automate(MAILBOX)
+
+    (record,) = mornings.state.history
+    assert (record.outcome, record.cost_usd) == ("failed", 0.125)
+    assert sum(mornings.state.spent["ci-triage"].values()) == 0.125
 
 
 @pytest.mark.parametrize("point", [*SAMPLE, *(pytest.param(point, marks=pytest.mark.long) for point in REST)])

@@ -10,13 +10,22 @@ import requests
 from integrations.automation_events import AutomationRequested, DeclarationsOutdated
 from integrations.events import BranchPushed, ChecksReported, TicketEdited, TimePassed
 from integrations.standins.demo.stack import REPOSITORY, TEAM
-from integrations.values import CommitSha, TicketId
+from integrations.values import CommitSha, Identifier, TicketId, TicketRef
 from jobs.automate import automate
 from jobs.inbox.automation_sweep import find_missed
 from jobs.inbox.dispatch import route
-from jobs.loop.automation_state import AutomationState, automations_id
+from jobs.loop.automation_memory import build_blocks, restore_state
+from jobs.loop.automation_state import (
+    AUTOMATION_STATE,
+    AutomationRun,
+    AutomationState,
+    KnownFinding,
+    automations_id,
+)
+from jobs.loop.derived_ids import finding_ticket_id
 from jobs.runtime import keys
 from jobs.store.automations import AutomationStore
+from jobs.workflow.automations.decision import day_of
 from tests.jobs.board import Board
 from tests.jobs.hands import Hands
 from tests.jobs.story import VAGUE, said
@@ -202,6 +211,39 @@ def test_repository_that_is_gone_is_reported_and_retried(board: Board) -> None:
     assert "acme/gone" in state.problems[0] and "LOOPLINE_TEAMS" in state.problems[0]
 
 
+def test_findings_of_a_repository_that_was_renamed_stay_known_under_its_new_name(board: Board) -> None:
+    ref = TicketRef(id=finding_ticket_id(REPOSITORY, "f" * 32, 0), identifier=Identifier("ENG-9"))
+    known = KnownFinding(
+        fingerprint="f" * 32, evidence="", title="T", automation="ci-triage", status="rejected", ticket=ref
+    )
+    before = replace(work(board, outdated()), findings=(known,), last_slots={"ci-triage": 1.0})
+    board.world.redis.set(keys.automations(MAILBOX), AUTOMATION_STATE.encode(before))
+    Hands(board).call("PATCH", f"/repos/{REPOSITORY}", name="ledger")
+    team = board.world.policy.teams[TEAM]
+    board.world.policy = replace(board.world.policy, teams={TEAM: replace(team, repository="acme/ledger")})
+    mailbox, store = automations_id("acme/ledger"), AutomationStore(board.world.redis)
+
+    store.deliver(DeclarationsOutdated(event_id="o1", ticket_id=mailbox))
+    automate(mailbox)
+
+    state = store.load(mailbox)
+    assert state and (state.findings, state.base_branch, state.earlier_names) == ((known,), "main", (REPOSITORY,))
+    assert store.find_present_name(REPOSITORY) == "acme/ledger"
+    (block,) = build_blocks(state)
+    assert restore_state("acme/ledger", block, board.world.now()).findings[0].ticket == ref
+
+
+def test_findings_of_another_repository_are_not_taken_over(board: Board) -> None:
+    known = KnownFinding(fingerprint="f" * 32, evidence="", title="T", automation="ci-triage")
+    gone = AutomationState(repository="acme/gone", findings=(known,))
+    served = AutomationState(repository=REPOSITORY.upper(), findings=(known,))
+    for state in (gone, served):
+        board.world.redis.set(keys.automations(state.id), AUTOMATION_STATE.encode(state))
+        board.world.redis.sadd(keys.AUTOMATIONS, state.id)
+
+    assert work(board, outdated()).findings == ()
+
+
 def test_run_on_a_ticket_starts_the_automation_once_and_answers(board: Board) -> None:
     declare(board, "ci-triage", TRIAGE)
     work(board, outdated())
@@ -214,6 +256,31 @@ def test_run_on_a_ticket_starts_the_automation_once_and_answers(board: Board) ->
     assert said(board, VAGUE)[-1].startswith("The automation `ci-triage` of acme/tally starts.")
     board.drive(VAGUE)
     assert len(work(board).history) == 1
+
+
+def test_run_without_money_left_for_the_day_answers_with_the_reason(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    state = work(board, outdated())
+    spent = replace(state, spent={"ci-triage": {day_of(board.world.now()): 5.0}})
+    board.world.redis.set(keys.automations(MAILBOX), AUTOMATION_STATE.encode(spent))
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    assert "cannot start now. The day's budget of $5.00 is used up ($5.00 spent)" in said(board, VAGUE)[-1]
+    assert work(board).history == ()
+
+
+def test_run_while_another_one_is_in_progress_answers_that_it_starts_after_it(board: Board) -> None:
+    declare(board, "ci-triage", TRIAGE)
+    state = work(board, outdated())
+    running = replace(state, runs={"ci-triage": AutomationRun(id="r", automation="ci-triage", cause="manual")})
+    board.world.redis.set(keys.automations(MAILBOX), AUTOMATION_STATE.encode(running))
+
+    board.write_as(board.ana.linear_key, VAGUE, "/run ci-triage")
+    board.drive(VAGUE)
+
+    assert "of acme/tally starts after the run that is in progress." in said(board, VAGUE)[-1]
 
 
 def test_run_of_an_unknown_automation_answers_with_those_that_exist(board: Board) -> None:

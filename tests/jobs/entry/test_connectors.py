@@ -17,11 +17,16 @@ import pytest
 from redis import Redis
 
 from integrations.connectors.client import Connectors
+from integrations.connectors.servers import McpServer, UnusableServers
+from integrations.connectors.stdio import Host
+from integrations.connectors.tools import ListedServer, McpTool
 from integrations.ports.agent_runner import ToolResult, Unanswered
+from integrations.sandbox.bubblewrap import Sandbox, find_bwrap
 from integrations.sandbox.environment import Environment
 from integrations.values import RunId
 from jobs import connectors as process
 from jobs.config.environment import find_problems, parse_settings
+from jobs.config.places import PINS
 from jobs.config.settings import Settings
 from jobs.effects.build import build_world
 from jobs.effects.connector_calls import INTERRUPTED, ConnectorDesk
@@ -42,7 +47,9 @@ from jobs.runtime.notices import list_notices
 from jobs.runtime.requests import ANSWER, Answer, Request, RequestKind, Requests
 from jobs.runtime.scripts import decode
 from jobs.store.connector_permissions import build_permission_request, is_yes
-from jobs.store.connectors import ConnectorStore
+from jobs.store.connector_pins import PinFile
+from jobs.store.connector_pins import find_problems as find_pin_problems
+from jobs.store.connectors import Connector, ConnectorStore
 from jobs.store.ledger import used_by
 from jobs.store.runs import Runs
 from tests.integrations.connectors import conftest as servers
@@ -114,7 +121,7 @@ def open_office(settings: Settings, redis: Redis, variables: Mapping[str, str]) 
     install(build_world(own, redis, "connectors"))
     send_heartbeat(redis, queues.CONNECTORS)
     with process.open_connectors(own, redis) as connectors:
-        process.check_servers(connectors, redis)
+        process.check_servers(connectors, redis, PinFile(own.home))
         yield Office(redis, own, connectors)
 
 
@@ -195,6 +202,71 @@ def test_changed_tool_is_refused_until_it_is_accepted(office: Office) -> None:
     ConnectorStore(office.redis).accept(ConnectorStore(office.redis).read_all()["raw"])
     with office.work(run_id="r3") as tools:
         assert set(tools) == {"mcp__raw__echo", "mcp__raw__secret"}
+
+
+def test_servers_of_another_connectors_process_are_an_answer_that_names_the_file(
+    redis: Redis, settings: Settings, tmp_path: Path
+) -> None:
+    world = build_world(parse_settings({"LOOPLINE_HOME": str(settings.home)}), redis, "connectors")
+    ConnectorStore(redis).record("theirs", McpServer(command=("true",)), ListedServer(tools=(McpTool(name="echo"),)))
+    arguments = {"server": "theirs", "tool": "echo", "arguments": {}}
+    request = Request(kind="connector", run_id=RunId("r1"), call_id="c1", arguments=arguments)
+    connectors = Connectors({}, {}, Host(lambda: Sandbox(find_bwrap()), tmp_path, tmp_path))
+
+    answer = ConnectorDesk(connectors).perform(request, spec_of(policy=READS, role="maker"), world)
+
+    connectors.close()
+    assert answer.is_error and "The connector theirs is not in the file of LOOPLINE_CONNECTORS" in answer.text
+
+
+def test_servers_that_another_process_forgets_meanwhile_are_checked(redis: Redis) -> None:
+    """Each process forgets at its start the servers that are not in its own file."""
+    server, listed, ended = McpServer(command=("true",)), ListedServer(tools=(McpTool(name="echo"),)), threading.Event()
+
+    def forget() -> None:
+        while not ended.is_set():
+            ConnectorStore(redis).keep_only(())
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(forget)
+        try:
+            found = [ConnectorStore(redis).record("raw", server, listed) for _ in range(100)]
+        finally:
+            ended.set()
+        other.result()
+    assert found == [Connector("raw", server, listed, listed.tools)] * 100
+
+
+def test_tool_that_changed_while_redis_was_lost_is_not_accepted(office: Office) -> None:
+    """The tools in the file are those that a person or the first list accepted: here one has another digest."""
+    pins = PinFile(office.settings.home)
+    kept = dict(pins.read())
+    assert {"echo", "secret"} <= {tool.name for tool in kept["raw"]} and "broken" not in kept
+    kept["raw"] = tuple(replace(tool, digest="x") if tool.name == "echo" else tool for tool in kept["raw"])
+    kept["gone"] = kept["raw"][:1]
+    pins.write(kept)
+    office.redis.delete(keys.CONNECTORS, keys.CONNECTOR_PINS)
+
+    process.check_servers(office.connectors, office.redis, pins)
+
+    connector = ConnectorStore(office.redis).read_all()["raw"]
+    assert connector.unaccepted() == ("echo",)
+    with office.work() as tools:
+        assert "mcp__raw__echo" not in tools and "mcp__raw__secret" in tools
+    ConnectorStore(office.redis).accept(connector)
+    process.check_servers(office.connectors, office.redis, pins)
+    assert pins.read() == {**kept, "raw": connector.listed.tools}
+    (office.settings.home / PINS).write_text("")
+    with pytest.raises(UnusableServers):
+        process.check_servers(office.connectors, office.redis, pins)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"raw": 1}', '{"raw": [{"digest": "x"}]}'])
+def test_accepted_tools_that_cannot_be_read_stop_the_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / PINS).write_text(text)
+
+    (problem,) = find_pin_problems(tmp_path)
+    assert "connector-pins.json in LOOPLINE_HOME" in problem and "restore it from a backup" in problem
 
 
 def test_price_of_a_call_is_charged_once_and_within_the_limits(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from integrations import failpoints
 from integrations.automation_events import AUTOMATION_EVENT, FindingDecided, FindingFiled, MemoryWritten
@@ -13,7 +17,10 @@ from integrations.errors import Rejected, Unavailable
 from integrations.events import TicketCommented, TicketMoved
 from integrations.findings import EvidenceRun, ProposedFinding, SourceItem
 from integrations.proposals import ProposedCriterion
+from integrations.standins.linear.errors import forbidden
+from integrations.standins.linear.server import LinearApp
 from integrations.values import CommitSha, Identifier, TicketId, TicketRef
+from jobs.config.settings import Settings
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.effects.automations.context import AutomationContext
 from jobs.effects.automations.filing import file_finding, note_finding
@@ -27,7 +34,7 @@ from jobs.messages.automations import FINDING_LABEL, FINDING_TITLE, MEMORY_TITLE
 from jobs.runtime import keys
 from jobs.runtime.lease import hold
 from jobs.workflow.automations.findings import Filing, build_known, identify_finding
-from tests.jobs.board import Board
+from tests.jobs.board import Board, open_board
 
 REPOSITORY = "acme/tally"
 CHECK = SourceItem(key="check:CI/test", kind="check", title="test", signature="s1")
@@ -105,6 +112,34 @@ def test_finding_is_filed_once_with_its_evidence_and_a_list_that_needs_no_planne
     shown = [one for one in board.world.tracker.attachments(first.id) if one.title == FINDING_TITLE]
     assert [one.metadata["fingerprint"] for one in shown] == [FINGERPRINT]
     assert list(board.world.tracker.comments(first.id)) == []
+
+
+class NoLabels:
+    """The board's application, which forbids some operations by their name."""
+
+    def __init__(self, app: LinearApp, *operations: str) -> None:
+        self.app, self.operations = app, operations
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0)) if "CONTENT_LENGTH" in environ else b""
+        environ["wsgi.input"] = io.BytesIO(body)
+        if environ["PATH_INFO"] == "/graphql" and json.loads(body).get("operationName") in self.operations:
+            answer = json.dumps({"errors": [forbidden("You cannot manage labels.").formatted]}).encode()
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+            return [answer]
+        return self.app(environ, start_response)
+
+    def close(self) -> None:
+        self.app.close()
+
+
+def test_finding_is_filed_without_a_label_that_is_refused(tmp_path: Path, redis: Redis, settings: Settings) -> None:
+    with open_board(tmp_path, redis, settings, wrap=lambda app: NoLabels(app, "CreateLabel")) as board:
+        (event,) = file(board)
+        ticket = board.world.tracker.fetch(event.ticket.id)
+        assert (ticket.title, ticket.labels) == ("The split loses a cent", ())
+        assert event.problem.startswith("Filed without the label loopline-finding: Linear forbids CreateLabel")
+        assert "give Loopline's account there access" in event.problem
 
 
 @pytest.mark.parametrize(
@@ -279,6 +314,44 @@ def test_memory_restores_the_state_after_the_loss_of_redis(board: Board) -> None
     assert (restored.last_slots, [one.fingerprint for one in restored.findings]) == (state.last_slots, [FINGERPRINT])
     move(board, ref, "Canceled")
     assert decided(board) == [(ref.id, "rejected", "moved to Canceled")]
+
+
+def test_memory_of_many_findings_is_restored_from_several_attachments(board: Board) -> None:
+    names = [f"{number:032x}" for number in range(300)]
+    ids = {name: finding_ticket_id(REPOSITORY, name, 0) for name in names}
+    refs = {name: TicketRef(id=ids[name], identifier=Identifier("ENG-9")) for name in names}
+    many = tuple(replace(known(refs[name]), fingerprint=name, status="rejected") for name in names)
+    memory = remember(board, replace(STATE, findings=many))
+
+    assert len(list(board.world.tracker.attachments(memory.id))) > 1
+    restored = read_memory(REPOSITORY, board.world)
+    assert restored and {one.fingerprint for one in restored.findings} == set(names)
+
+
+@pytest.mark.parametrize("answers_before", [True, False])
+def test_start_question_is_open_after_the_loss_of_redis(board: Board, answers_before: bool) -> None:
+    """Also for a yes that arrives before the finding is watched again."""
+    ref = filed(board, automation=replace(AUTOMATION, start=StartRule(policy="ask")))
+    remember(board, replace(STATE, findings=(known(ref),)))
+    board.world.redis.flushdb()
+    if answers_before:
+        assert say(board, ref, "yes please") is None
+
+    assert read_memory(REPOSITORY, board.world)
+    loop = board.drive(ref.identifier) if answers_before else say(board, ref, "yes please")
+
+    assert loop and loop.generation == 1
+
+
+def test_start_question_that_was_answered_with_no_stays_so_after_the_loss_of_redis(board: Board) -> None:
+    ref = filed(board, automation=replace(AUTOMATION, start=StartRule(policy="ask")))
+    remember(board, replace(STATE, findings=(known(ref),)))
+    say(board, ref, "No.")
+    board.world.redis.flushdb()
+
+    read_memory(REPOSITORY, board.world)
+    loop = board.drive(ref.identifier)
+    assert loop and loop.finding and not loop.finding.asks and loop.generation == 0
 
 
 def test_memory_is_one_ticket_that_people_can_read_and_whose_edits_have_no_effect(board: Board) -> None:

@@ -21,10 +21,12 @@ from jobs.config.environment import filter_environment, parse_settings
 from jobs.config.settings import Settings
 from jobs.effects.build import build_policy
 from jobs.effects.host_tools import PERFORMERS
-from jobs.loop.state import Loop, Stage
+from jobs.loop.state import LOOP, Loop, Stage
 from jobs.loop.tools_policy import ToolsPolicy
+from jobs.roles.host_tools import TOO_MANY_PROPOSALS
 from jobs.runtime import keys
 from jobs.runtime.requests import Request
+from jobs.workflow.questions import MOST_PROPOSALS, proposal_key
 from tests.jobs.board import Board, open_board
 from tests.jobs.hands import Hands
 from tests.jobs.live_agent import call, list_results, open_agent
@@ -222,6 +224,19 @@ def test_proposed_tickets_are_bounded(board: Board, tmp_path: Path) -> None:
     board.drive(BUG)
     assert [one.startswith("ERROR") for one in results] == [False] * 3 + [True] * 2
     assert len(set(board.ana.board()) - before) == 3
+
+
+def test_proposed_ticket_beyond_those_of_the_ticket_is_answered_with_an_error(board: Board, tmp_path: Path) -> None:
+    loop = hand_over(board, BUG)
+    earlier = tuple(proposal_key(f"Earlier {n}") for n in range(MOST_PROPOSALS - 1))
+    board.world.redis.set(keys.loop(loop.ticket.id), LOOP.encode(replace(loop, proposed=earlier)))
+    titles = ("Last one of them", "One too many", "EARLIER 0")
+    calls = [call("propose_ticket", title=title, description="Something is wrong.") for title in titles]
+    last, over, same = use(board, tmp_path, *calls, loop=loop, maker=("propose_ticket",))
+    assert "Recorded" in last and "Recorded" in same and over == f"ERROR {TOO_MANY_PROPOSALS}"
+    board.drive(BUG)
+    stored = board.world.store.load(loop.ticket.id)
+    assert stored and stored.proposed == (*earlier, proposal_key("Last one of them"))
 
 
 def test_tool_without_permission_is_refused_by_the_worker_too(shop: Board, tmp_path: Path) -> None:

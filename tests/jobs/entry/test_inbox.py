@@ -130,6 +130,25 @@ def test_problem_is_not_filed_again_by_an_empty_redis_or_after_a_crash(board: Bo
     assert len(inbox(board)) == 1 and comments(board, ticket) == []
 
 
+def test_problem_that_was_lost_with_redis_is_resolved_on_the_board(board: Board, clock: Clock) -> None:
+    other = "ValueError: 'y'"
+    bury(board, 1)
+    bury(board, 2, other)
+    clock.inform()
+    names = sorted(set(board.ana.board()) - set(SEEDED))
+    board.world.redis.flushdb()
+    clock.inform()
+    bury(board, 3, other)
+
+    clock.inform(30, RESOLVED_SECONDS + 1)
+
+    shown = board.ana.board()
+    assert [shown[name]["column"] for name in names] == ["Done", "Backlog"]
+    (comment,) = comments(board, shown[names[0]])
+    assert comment == f"**Resolved.** Loopline no longer finds this problem: {TITLE}."
+    assert comments(board, shown[names[1]]) == [] and len(names) == 2
+
+
 @pytest.mark.parametrize("phase", ["sent", "done"])
 def test_problem_is_filed_once_when_the_reply_is_lost_or_the_worker_crashes(
     board: Board, clock: Clock, phase: str

@@ -14,6 +14,11 @@ from integrations.errors import Rejected
 from integrations.events import SteeringTaken
 from integrations.failpoints import FailpointError
 from integrations.lessons import LessonDraft
+from integrations.values import Identifier, TicketRef
+from jobs.automate import automate
+from jobs.effects.automations.memory import read_memory
+from jobs.loop.automation_state import AUTOMATION_STATE, AutomationState, KnownFinding, automations_id
+from jobs.loop.derived_ids import finding_ticket_id
 from jobs.loop.finding_state import FindingLink
 from jobs.loop.lesson_state import KeptLesson, Lesson, Sighting
 from jobs.loop.state import Loop, Stage
@@ -263,7 +268,20 @@ def test_lesson_of_a_rejected_finding_begins_with_the_policy_of_the_base_branch(
     assert spec and (spec.workspace.repository, len(spec.workspace.base_sha)) == (SHOP, 40)
     assert spec.policy.loop.checks and "nightly job" in spec.corrections[0].text
     end_draft(board, loop)
-    assert board.world.lessons.list(SHOP)[0].sightings[0].cause == "rejected finding"
+    (before,) = board.world.lessons.list(SHOP)
+    assert before.sightings[0].cause == "rejected finding"
+
+    mailbox = automations_id(SHOP)
+    ref = TicketRef(id=finding_ticket_id(SHOP, "f" * 32, 0), identifier=Identifier("ENG-9"))
+    known = KnownFinding(fingerprint="f" * 32, evidence="", title="T", automation="ci-triage", ticket=ref)
+    state = AutomationState(repository=SHOP, team="ENG", findings=(known,))
+    board.world.redis.set(keys.automations(mailbox), AUTOMATION_STATE.encode(state))
+    automate(mailbox)
+    board.world.redis.delete(keys.lessons(SHOP), keys.WITH_LESSONS)
+
+    read_memory(SHOP, board.world)
+    (restored,) = board.world.lessons.list(SHOP)
+    assert (restored.id, restored.rule, restored.sightings) == (before.id, before.rule, before.sightings)
 
 
 def test_lesson_with_a_rule_that_is_no_plain_sentence_is_not_proposed(board: Board) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from integrations.errors import Rejected
 from integrations.values import Identifier, TicketRef
-from jobs.loop.automation_memory import MOST_PARTS, PART_CHARACTERS, memory_of, restore_state
+from jobs.loop.automation_memory import MOST_BLOCKS, MOST_PARTS, PART_CHARACTERS, build_blocks, restore_state
 from jobs.loop.automation_state import AutomationState, KnownFinding, RunRecord
 from jobs.loop.derived_ids import finding_ticket_id
 
@@ -42,6 +42,12 @@ STATE = AutomationState(
 )
 
 
+def memory_of(state: AutomationState) -> dict[str, str | int | float]:
+    """Its only block."""
+    (block,) = build_blocks(state)
+    return block
+
+
 def restored(metadata: dict[str, Any]) -> AutomationState:
     return restore_state(SHOP, metadata, NOW)
 
@@ -53,15 +59,37 @@ def test_memory_of_automations_round_trips() -> None:
     assert restored(memory) == STATE
 
 
-def test_memory_keeps_open_findings_first_and_stays_within_its_bounds() -> None:
-    many = tuple(known(n, status="rejected", reason="r" * 5_000, title="t" * 5_000) for n in range(2, 2_000))
-    memory = memory_of(replace(STATE, findings=(*many, known(1))))
+def test_memory_finding_whose_items_have_no_signature_round_trips() -> None:
+    state = replace(STATE, findings=(known(1, evidence=""),))
+    assert restored(memory_of(state)) == state
 
-    assert max(len(str(fact)) for fact in memory.values()) <= PART_CHARACTERS
-    assert len([name for name in memory if name.startswith("findings")]) == MOST_PARTS
-    found = restored(memory).findings
+
+def test_memory_keeps_open_findings_first_and_stays_within_its_bounds() -> None:
+    many = tuple(
+        known(n, status="rejected", reason="r" * 5_000, title="t" * 5_000, paths=("p" * 200,) * 10)
+        for n in range(2, 999)
+    )
+    first, *others = build_blocks(replace(STATE, findings=(*many, known(1))))
+
+    assert 1 + len(others) == MOST_BLOCKS
+    for block in (first, *others):
+        assert max(len(str(fact)) for fact in block.values()) <= PART_CHARACTERS
+        assert len([name for name in block if name.startswith("findings")]) == MOST_PARTS
+    found = restore_state(SHOP, first, NOW, others).findings
     assert [one.title for one in found[:2]] == ["Finding 1", "t" * 150]
-    assert found[1].fingerprint == known(1_999).fingerprint
+    assert found[1].fingerprint == known(998).fingerprint
+
+
+def test_memory_has_as_many_findings_as_the_state() -> None:
+    many = tuple(known(n, paths=(f"shop/area{n}/module.py",), evidence="0123abcd:0123abcd " * 3) for n in range(1_000))
+    state = replace(STATE, findings=many)
+
+    first, *others = build_blocks(state)
+    stale = build_blocks(replace(STATE, findings=(known(5, status="done"),)))
+
+    assert set(restore_state(SHOP, first, NOW, [*others, *stale]).findings) == set(many)
+    foreign = [block | {"repository": "acme/other"} for block in others]
+    assert len(restore_state(SHOP, first, NOW, foreign).findings) < 1_000
 
 
 def test_memory_of_another_repository_or_release_is_refused() -> None:

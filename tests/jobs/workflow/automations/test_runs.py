@@ -9,7 +9,7 @@ import pytest
 from integrations.automation_events import SourcesRead
 from integrations.events import CommandFailed, RunFinished, RunParked
 from integrations.findings import Found, Match
-from integrations.values import RunId
+from integrations.values import RunId, Usage
 from jobs.loop.automation_commands import FileFinding
 from jobs.loop.automation_state import AutomationState
 from jobs.loop.commands import StartRun
@@ -201,6 +201,31 @@ def test_run_whose_command_cannot_be_performed_ends_with_the_reason(command: str
     assert state.history[-1].note == "It is broken."
 
 
+def test_cost_of_an_agent_whose_result_is_a_dead_letter_counts_once() -> None:
+    state = triage(begin(DAILY)).state
+    result = found(state, NINE + 60, finding("check:a"))
+    letter = failed("RunFinished", result.run_id, usage=result.usage, put_aside=True)
+
+    ended = step(state, letter).state
+    assert (ended.history[-1].outcome, ended.history[-1].cost_usd) == ("failed", 0.25)
+
+    redriven = step(ended, result, letter).state
+    assert (redriven.history[-1].cost_usd, redriven.spent) == (0.25, {"ci-triage": {"2026-11-23": 0.25}})
+
+
+def test_cost_of_an_agent_that_ends_after_its_run_counts_once() -> None:
+    state = triage(begin(DAILY)).state
+    result = found(state, NINE + 60, finding("check:a"))
+
+    ended = step(state, failed("StartRun", state.runs["ci-triage"].id)).state
+    assert (ended.history[-1].cost_usd, ended.spent) == (0.0, {})
+    other = triage(ended, NINE + 86_400).state
+
+    late = step(other, result, result).state
+    assert (late.history[-1].cost_usd, late.spent) == (0.25, {"ci-triage": {"2026-11-23": 0.25}})
+    assert late.runs["ci-triage"].usage == Usage() and late.findings == ()
+
+
 def test_finding_that_cannot_be_filed_is_found_again_and_the_others_are_filed() -> None:
     state = triage(begin(DAILY)).state
     filing = step(state, found(state, NINE + 60, finding("check:a"), finding("check:b"))).state
@@ -213,6 +238,16 @@ def test_finding_that_cannot_be_filed_is_found_again_and_the_others_are_filed() 
     )  # fmt: skip
     again = triage(state, NINE + 86_400).state
     assert kinds(step(again, found(again, NINE + 86_460, finding("check:a")))) == ["FileFinding"]
+
+
+def test_problem_of_a_filed_finding_is_noted_once() -> None:
+    state = triage(begin(DAILY)).state
+    filing = step(state, found(state, NINE + 60, finding("check:a"), finding("check:b"))).state
+
+    events = [replace(filed(filing, NINE + 61, name), problem="No label.") for name in ("check:a", "check:b")]
+    record = step(filing, *events).state.history[-1]
+
+    assert (record.outcome, record.filed, record.note) == ("filed", 2, "No label.")
 
 
 def test_finding_beyond_the_limits_is_read_again_by_the_next_run() -> None:

@@ -203,19 +203,29 @@ def test_automation_that_is_turned_off_or_removed_has_no_slot() -> None:
     assert step(begin(DAILY), declared(now=MONDAY + 60)).state.due_at == 0.0
 
 
+def test_refusal_names_a_budget_that_is_used_up() -> None:
+    state = replace(begin(with_limits(DAILY, day_usd=2.0)), spent={"ci-triage": {"2026-11-23": 2.0}})
+
+    assert explain_refusal(state, SHOP, "ci-triage", MONDAY) == (
+        "The automation ci-triage cannot start now. The day's budget of $2.00 is used up ($2.00 spent), until midnight "
+        "UTC."
+    )
+    assert explain_refusal(state, SHOP, "ci-triage", MONDAY + DAY) == ""
+
+
 def test_refusal_names_automation_and_fix() -> None:
     state = begin(DAILY, replace(DAILY, name="off", enabled=False, origin="x.md"))
     broken = replace(state, problems=(".loopline/automations/bad.md in acme/shop at main cannot be used: line 2.",))
 
-    assert explain_refusal(state, SHOP, "ci-triage") == ""
-    assert explain_refusal(state, SHOP, "nope") == (
+    assert explain_refusal(state, SHOP, "ci-triage", MONDAY) == ""
+    assert explain_refusal(state, SHOP, "nope", MONDAY) == (
         "No automation of acme/shop is named nope. There are: ci-triage, off."
     )
-    assert explain_refusal(state, SHOP, "off") == (
+    assert explain_refusal(state, SHOP, "off", MONDAY) == (
         "The automation off is turned off: remove `enabled: false` from x.md."
     )
-    assert explain_refusal(broken, SHOP, "bad") == broken.problems[0]
-    assert "add .loopline/automations/x.md" in explain_refusal(None, SHOP, "x")
+    assert explain_refusal(broken, SHOP, "bad", MONDAY) == broken.problems[0]
+    assert "add .loopline/automations/x.md" in explain_refusal(None, SHOP, "x", MONDAY)
 
 
 def test_several_automations_have_slots_of_their_own() -> None:
