@@ -98,6 +98,9 @@ class Connectors:
         return redact_secrets(show_hidden(text))
 
     def _run(self, work: Coroutine[Any, Any, T], stopped: Callable[[], bool]) -> T:
+        if stopped():  # else a call whose asker has given up could be made before the first poll
+            work.close()
+            raise Unavailable("the call was stopped before it began")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         while True:
             try:

@@ -321,9 +321,22 @@ def test_call_whose_agent_has_given_up_is_not_made_later(settings: Settings, red
                 waiting = pool.submit(desk.perform, second, run.spec, office.agent)  # waits for the first
                 given_up = ANSWER.encode(Answer(text="Not available now.", is_error=True))
                 redis.hset(keys.request(second.id), "answer", given_up)
-                assert "stopped before it ended" in waiting.result(60).text and not busy.done()
+                assert "was stopped before it" in waiting.result(60).text and not busy.done()
             finally:
                 Runs(redis).ask_to_stop(RunId("r1"))
+
+
+def test_call_whose_agent_has_given_up_before_it_is_not_made(settings: Settings, redis: Redis, tmp_path: Path) -> None:
+    allow = RepositoryPolicy(loop=LoopPolicy(connectors={"raw": ConnectorPolicy(writes="allow")}))
+    variables = declare(tmp_path, writes=True, trust_annotations=False)
+    with open_office(settings, redis, variables) as office, office.work(allow):
+        request = Request(
+            kind="connector", run_id=RunId("r1"), call_id="c1", arguments={"server": "raw", "tool": "files"}
+        )
+        Requests(redis).store(request, office.last.conversation.lease, RequestKind())
+        redis.hset(keys.request(request.id), "answer", ANSWER.encode(Answer(text="Not available now.", is_error=True)))
+        answer = ConnectorDesk(office.connectors).perform(request, office.last.spec, office.agent)
+    assert "was stopped before it began" in answer.text
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -22,8 +23,16 @@ def card(browser: Browser, live: Live) -> Iterator[Page]:
     page.close()
 
 
+@contextmanager
+def written(card: Page) -> Iterator[None]:
+    """Wait until the board has answered the write of the block: its webhooks are scheduled then."""
+    with card.expect_response("**/graphql"):
+        yield
+
+
 def test_card_delegates_steers_and_stops(card: Page, live: Live) -> None:
-    card.get_by_label("Delegate").select_option(label="Loopline")
+    with written(card):
+        card.get_by_label("Delegate").select_option(label="Loopline")
     expect(card.get_by_test_id("session-state")).to_have_text("pending")
     loop = live.arrive()
     assert loop
@@ -35,12 +44,13 @@ def test_card_delegates_steers_and_stops(card: Page, live: Live) -> None:
         "☑ Agree on acceptance criteria"
     )
     card.get_by_test_id("session-reply").fill("Please keep the tests.")
-    card.get_by_test_id("session-reply").press("Enter")
+    with written(card):
+        card.get_by_test_id("session-reply").press("Enter")
     expect(card.get_by_test_id("comment-body").last).to_have_text("Please keep the tests.")
     steered = live.arrive()
     assert steered
     assert [one.text for one in steered.comments.pending] == ["Please keep the tests."]
-    with card.expect_response("**/graphql"):
+    with written(card):
         card.get_by_test_id("session-stop").click()
     expect(card.get_by_test_id("session-current")).to_have_count(0)
     stopped = live.arrive()
@@ -54,7 +64,8 @@ def test_card_offers_the_choices_of_an_escalation(card: Page, live: Live) -> Non
     loop = looked_around(live.board, live.delegate())
     finish(live.board, loop, outcome="budget", at=time.time())
     expect(card.get_by_test_id("session-state")).to_have_text("awaitingInput")
-    card.get_by_role("button", name="Add $3 and continue").click()
+    with written(card):
+        card.get_by_role("button", name="Add $3 and continue").click()
     expect(card.get_by_test_id("session-choice")).to_have_count(0)
     again = live.arrive()
     assert again

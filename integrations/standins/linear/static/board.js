@@ -5,6 +5,7 @@ const board = $("board"), panel = $("issue"), content = $("issue-content");
 const shown = new WeakMap();
 let opened = document.body.dataset.open;
 let dragged = null;
+let pressed = false;
 let waiting = false;
 let last = Promise.resolve(), next = null;
 
@@ -83,12 +84,13 @@ function refresh() {
 }
 
 async function load() {
-  if (dragged) return void (waiting = true);
+  if (dragged || pressed) return void (waiting = true);
   const [columns, issue] = await Promise.all([
     fragment(`/_page/board?team=${encodeURIComponent(document.body.dataset.team)}`),
     opened ? fragment(`/_page/issue/${encodeURIComponent(opened)}`) : null,
   ]);
-  if (columns !== null && !dragged) replace(board, columns);
+  if (dragged || pressed) return void (waiting = true);
+  if (columns !== null) replace(board, columns);
   if (issue !== null) replace(content, issue);
   mark();
 }
@@ -186,9 +188,20 @@ board.addEventListener("drop", (event) => {
 });
 board.addEventListener("dragend", () => {
   settle();
+  pressed = false;
+  catchUp();
+});
+
+// An element that is replaced between press and release gets no click.
+document.addEventListener("pointerdown", () => (pressed = true));
+for (const name of ["pointerup", "pointercancel"]) {
+  document.addEventListener(name, () => setTimeout(() => ((pressed = false), catchUp())));
+}
+
+function catchUp() {
   if (waiting) refresh();
   waiting = false;
-});
+}
 
 function settle() {
   dragged?.classList.remove("dragged");
