@@ -69,13 +69,13 @@ def write_tree(repository: Path, *entries: tuple[str, bytes, str | bytes]) -> st
 
 
 class GitHost:
-    """Serves `root/<owner>/<name>.git`. Tests set `password`, `delay` (seconds), `status`, and `page`: status, headers
-    and body that answer every request instead of git."""
+    """Serves `root/<owner>/<name>.git`. Tests set `password`, the `delay` (seconds) of requests with `delayed` in their
+    path, `status`, and `page`: status, headers and body that answer every request instead of git."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.password = ""
-        self.delay = 0.0
+        self.delay, self.delayed = 0.0, ""
         self.status = 0
         self.page: tuple[int, Mapping[str, str], bytes] | None = None
         self.requests: list[str] = []
@@ -143,7 +143,7 @@ class GitHost:
                 body = self._body()
                 host.requests.append(f"{self.command} {self.path}")
                 deadline = time.monotonic() + host.delay
-                while time.monotonic() < deadline and host.delay:
+                while time.monotonic() < deadline and host.delay and host.delayed in self.path:
                     time.sleep(0.02)
                 if host.status or not self._allowed():
                     self._refuse(host.status or 401)

@@ -89,7 +89,7 @@ def test_push_that_would_need_force_is_a_conflict(mirror: Mirror, upstream: Path
 
 
 def test_push_loses_a_race_against_a_foreign_commit(mirror: Mirror, host: GitHost, upstream: Path, made: str) -> None:
-    host.delay = 60.0
+    host.delay, host.delayed = 60.0, "git-receive-pack"
     host.requests.clear()
     outcome: list[IntegrationError] = []
 
@@ -109,7 +109,7 @@ def test_push_loses_a_race_against_a_foreign_commit(mirror: Mirror, host: GitHos
     assert head(upstream) == foreign
 
 
-def wait_for(condition: object, seconds: float = 10.0) -> None:
+def wait_for(condition: object, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

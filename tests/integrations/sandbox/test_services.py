@@ -120,7 +120,9 @@ def test_service_that_ends_later_is_named_once(sandbox: Sandbox, plain: Workspac
     with opened(sandbox, plain, mortal, WEB) as session:
         assert bash(session, "touch stop").exit_code == 0
         wait_for(lambda: not (plain.upper / "stop").exists())
-        results = [bash(session, "sleep 0.1") for _ in range(3)]
+        results = [bash(session, "sleep 0.1")]
+        wait_for(lambda: any(result.note for result in results) or results.append(bash(session, "true")))
+        results += [bash(session, "sleep 0.1") for _ in range(2)]
     named = [result.note for result in results if result.note]
     assert named == ["the service db ended with exit code 5: out of memory"]
     assert all(result.exit_code == 0 for result in results)

@@ -323,7 +323,9 @@ SHOWN = {
     "seen_line": [m.seen_line(1, 1.8e9), m.seen_line(4, 1.8e9)],
     "ignored_message": [m.ignored_message("Ana", "the partner's service is down"), m.ignored_message("Ana", "")],
     "ignore_elsewhere_message": [m.ignore_elsewhere_message()],
-    "requested_message": [m.requested_message("ci-triage", "acme/shop")],
+    "requested_message": [
+        m.requested_message("ci-triage", "acme/shop", is_running=is_running) for is_running in (False, True)
+    ],
     "rejection_reason": [m.rejection_reason("Canceled"), m.rejection_reason("")],
     "memory_title": [m.memory_title("acme/shop")],
     "memory_body": [
