@@ -9,6 +9,7 @@ from pydantic import Field
 
 from integrations.findings import Found, Matched
 from integrations.lessons import Learned as Learned
+from integrations.proof import Experiment, TestCounts
 from integrations.proposals import ProposedCriterion as ProposedCriterion
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
@@ -34,7 +35,8 @@ class Evidence:
     code at the base commit, if requested, to prove that a test fails without the change. `own` is the exit code with
     the change's own tests and configuration, if `exit_code` is the one with the base commit's. `base` is its state in
     the preflight. `timeout` is the time limit in seconds that ended it, `killed` the sentence about another limit that
-    did."""
+    did. `refuted` is one sentence about the experiment that shows that a passing command proves nothing; `tests` are
+    the numbers that it reported, None without a report."""
 
     name: str
     command: str
@@ -48,6 +50,8 @@ class Evidence:
     base: BaseState = ""
     timeout: float = 0.0
     killed: str = ""
+    refuted: str = ""
+    tests: TestCounts | None = None
 
     @property
     def flaky(self) -> bool:
@@ -61,7 +65,7 @@ class Evidence:
 
     @property
     def passed(self) -> bool:
-        return self.exit_code == 0 and not self.flaky
+        return self.exit_code == 0 and not self.flaky and not self.refuted
 
     @property
     def failed(self) -> bool:
@@ -324,6 +328,9 @@ class Gated:
     """Files that only other accounts changed on the branch: not judged."""
     unresolved: tuple[str, ...] = ()
     size: ChangeSize = ChangeSize()
+    experiments: tuple[Experiment, ...] = ()
+    proof_seconds: float = 0.0
+    """The time that the experiments took, in seconds."""
 
 
 @value

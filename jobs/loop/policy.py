@@ -27,6 +27,7 @@ from jobs.loop.lesson_state import LessonMode
 from jobs.loop.merge_policy import MergePolicy
 from jobs.loop.overlap_policy import OverlapPolicy
 from jobs.loop.policy_fields import Command, Commands, Lines, Minutes, Name, check_line
+from jobs.loop.proof_policy import ProofPolicy
 from jobs.loop.pull_request_policy import PullRequestPolicy
 from jobs.loop.review_policy import ReviewPolicy
 from jobs.loop.symphony import AgentPolicy, HooksPolicy, TrackerPolicy, list_notes, split_keys, without_clone
@@ -172,6 +173,7 @@ class LoopPolicy:
     """Further path patterns that an agent must not change."""
     tests: Lines = TESTS
     """Path patterns of the repository's tests; a change to an existing test needs a person's approval."""
+    proof: ProofPolicy = ProofPolicy()
     flaky_reruns: int = Field(default=2, ge=0, le=3)
     """Retries of a failing command at the same commit, to separate flaky from broken."""
     ci: CiPolicy = CiPolicy()

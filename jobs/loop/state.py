@@ -98,10 +98,14 @@ class Criterion:
 
 @value
 class Contract:
-    """The acceptance criteria, frozen when work starts; an edit of the ticket's list raises `version`."""
+    """The acceptance criteria, frozen when work starts; an edit of the ticket's list raises `version`.
+
+    `may_change` are path patterns of existing tests, snapshots, CI and configuration files that the ticket asks to
+    change, proposed by the planner."""
 
     criteria: tuple[Criterion, ...]
     version: int = 1
+    may_change: tuple[str, ...] = ()
 
     @property
     def required(self) -> tuple[Criterion, ...]:
