@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from integrations.values import value
+from integrations.values import Codec, value
 
 
 @value
@@ -77,3 +77,21 @@ class Experiment:
     names: tuple[str, ...] = ()
     output: str = ""
     seconds: float = 0.0
+
+
+@value
+class Measured:
+    """One run of a command: on the base commit, on the candidate or in a variation.
+
+    `exit_code` is 0 if one of its repetitions passed. `limit` is the sentence about a limit that ended it; `output` is
+    bounded."""
+
+    exit_code: int
+    report: TestReport = TestReport()
+    output: str = ""
+    seconds: float = 0.0
+    limit: str = ""
+
+
+MEASURED: Codec[Measured] = Codec(Measured)
+EXPERIMENT: Codec[Experiment] = Codec(Experiment)

@@ -17,7 +17,7 @@ from integrations.git.protected_places import PROTECTED_PLACES, PUBLIC_NAMES
 from integrations.git.tree_policy import find_protecting_pattern
 from integrations.results import Tampering
 
-_LOCKS: dict[str, tuple[str, ...]] = {
+LOCK_FILES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"),
         ("package.json", "pnpm-workspace.yaml"),
@@ -56,7 +56,7 @@ def _find_reasons(change: Change, more: Sequence[str], touched: set[PurePosixPat
     if not find_protecting_pattern(change.path, PUBLIC_NAMES):
         yield from (reason for reason, globs in PROTECTED_PLACES.items() if find_protecting_pattern(change.path, globs))
     path = PurePosixPath(change.path)
-    if (manifests := _LOCKS.get(path.name)) and not any(_is_manifest(path, one, manifests) for one in touched):
+    if (manifests := LOCK_FILES.get(path.name)) and not any(_is_manifest(path, one, manifests) for one in touched):
         yield f"is a lock file that changes without {' or '.join(manifests[:2])}"
     yield from _find_install_code(path, change)
 
