@@ -86,6 +86,11 @@ TAMPER_NAMES: dict[TamperKind, str] = {
     "monkeypatch": "replaces what is tested",
     "protected": "protected path",
     "secret": "possible secret",
+    "tests_lost": "existing tests no longer pass",
+    "fewer_tests": "fewer tests run",
+    "extras": "the checks pass only with this file",
+    "suppression": "silences a rule",
+    "writes": "changed by a check while it ran",
 }
 
 
