@@ -31,11 +31,9 @@ BaseState = Literal["", "failing", "flaky"]
 class Evidence:
     """One command that Loopline ran. `output` is its bounded head and tail; `digest` the SHA-256 of all of it.
 
-    `exit_codes` are those of every run at this commit: more than one after retries of a failure. `before` is the exit
-    code at the base commit, if requested, to prove that a test fails without the change. `own` is the exit code with
-    the change's own tests and configuration, if `exit_code` is the one with the base commit's. `base` is its state in
+    `exit_codes` are those of every run at this commit: more than one after retries of a failure. `base` is its state in
     the preflight. `timeout` is the time limit in seconds that ended it, `killed` the sentence about another limit that
-    did. `refuted` is one sentence about the experiment that shows that a passing command proves nothing; `tests` are
+    did. `refuted` is one sentence about the experiments that show that a passing command proves nothing; `tests` are
     the numbers that it reported, None without a report."""
 
     name: str
@@ -45,8 +43,6 @@ class Evidence:
     digest: str = ""
     seconds: float = 0.0
     exit_codes: tuple[int, ...] = ()
-    before: int | None = None
-    own: int | None = None
     base: BaseState = ""
     timeout: float = 0.0
     killed: str = ""
@@ -60,8 +56,8 @@ class Evidence:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether it fails with the base branch's tests and configuration only: a person has to decide."""
-        return self.own == 0 and self.exit_code != 0 and not self.flaky
+        """Whether it passes and proves nothing: if the maker insists, a person has to decide."""
+        return self.exit_code == 0 and not self.flaky and bool(self.refuted)
 
     @property
     def passed(self) -> bool:
@@ -80,12 +76,13 @@ EVIDENCE: Codec[Evidence] = Codec(Evidence)
 TamperKind = Literal[
     "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
     "check_command", "snapshot", "exit_trick", "monkeypatch", "protected", "secret", "tests_lost", "fewer_tests",
-    "extras", "suppression", "writes",
+    "extras", "suppression", "writes", "proves_nothing",
 ]  # fmt: skip
 """protected: a place that needs approval. secret: what looks like one. ci, test_configuration, lint_or_types,
 check_command: configuration of checks. tests_lost: tests of the base commit that no longer pass or exist. fewer_tests:
 fewer executed or more skipped tests. extras: a file without which the checks fail. suppression: a comment or marker
-that silences a rule. writes: a file of the repository that a check changed. The others are in the state of older
+that silences a rule. writes: a file of the repository that a check changed. proves_nothing: a check that passes
+where it has to fail. The others are in the state of older
 releases."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from integrations.git.quarantine import read_contents, read_sizes
@@ -24,7 +24,7 @@ _NULL_SHA = "0" * 40
 @dataclass(frozen=True)
 class Side:
     """A path in one of the two commits. `mode` is git's; `size` is in bytes; `text` is None for binary files, files
-    above 1 MiB and anything that is not a regular file."""
+    above 1 MiB and anything that is not a regular file. A new text that is not written yet has no `sha`."""
 
     mode: str
     sha: str
@@ -108,17 +108,35 @@ def _decode_text(content: bytes) -> str | None:
         return content.decode("latin-1")
 
 
-def write_mixed_commit(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:
-    """A child commit of `onto` with these paths replaced (None: removed). Idempotent: equal input, equal sha."""
-    lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}\0" for path, s in sorted(sides.items()))
+def write_mixed_commit(
+    repository: HostRepository, onto: str, sides: Mapping[str, Side | None], parent: str = ""
+) -> str:
+    """A child commit of `parent`, by default `onto`, with the tree of `onto` and these paths replaced (None: removed;
+    a side without a sha: by its text). Idempotent: equal input, equal sha."""
+    written = write_blobs(repository, {path: s.text or "" for path, s in sides.items() if s and not s.sha})
+    sides = {path: replace(s, sha=written[path]) if s and path in written else s for path, s in sides.items()}
+    ordered = sorted(sides.items(), key=lambda one: (one[1] is not None, one[0]))  # a file can replace a folder
+    lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}\0" for path, s in ordered)
     with tempfile.TemporaryDirectory(prefix="loopline-index-") as folder:
         person = build_identity("Loopline", "loopline@users.noreply.github.com", 0)
         environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **person}
         repository.git("read-tree", onto, environment=environment)
         repository.git("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=environment)
         tree = repository.git("write-tree", environment=environment).decode().strip()
-        made = repository.git("commit-tree", tree, "-p", onto, "-F", "-", stdin=b"mixed\n", environment=environment)
+        made = repository.git(
+            "commit-tree", tree, "-p", parent or onto, "-F", "-", stdin=b"mixed\n", environment=environment
+        )
     return made.decode().strip()
+
+
+def write_blobs(repository: HostRepository, texts: Mapping[str, str]) -> dict[str, str]:
+    """The shas of these texts by their names, written as blobs by one process."""
+    with tempfile.TemporaryDirectory(prefix="loopline-blobs-") as folder:
+        for number, text in enumerate(texts.values()):
+            (Path(folder) / str(number)).write_bytes(text.encode())
+        listed = "".join(f"{folder}/{number}\n" for number in range(len(texts))).encode()
+        made = repository.git("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=listed) if texts else b""
+    return dict(zip(texts, made.decode().split(), strict=True))
 
 
 def build_identity(name: str, email: str, when: int) -> dict[str, str]:

@@ -317,12 +317,12 @@ class Mirror:
             raise NotFound(f"{one} and {other} have no common ancestor in {self._remote.name}")
         return CommitSha(found.decode().strip())
 
-    def write_mixed_commit(self, onto: CommitSha, sides: Mapping[str, Side | None]) -> CommitSha:
-        """A child commit of `onto` with these paths replaced (None: removed); `onto` itself when there are none.
-
-        Unreferenced: for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
+    def write_mixed_commit(self, onto: CommitSha, sides: Mapping[str, Side | None], parent: str = "") -> CommitSha:
+        """A child commit of `parent`, by default `onto`, with the tree of `onto` and these paths replaced (None:
+        removed; a side without a sha: by its text); `onto` itself when there is neither. Unreferenced:
+        for a checkout, never for a push. Idempotent: equal arguments give an equal sha."""
         _check_shas(onto)
-        return CommitSha(write_mixed_commit(self._repository, onto, sides)) if sides else onto
+        return CommitSha(write_mixed_commit(self._repository, onto, sides, parent)) if sides or parent else onto
 
     def apply_edits(self, onto: CommitSha, edits: Sequence[LineEdit]) -> tuple[CommitSha, tuple[LineEdit, ...]]:
         """A child commit of `onto` with those edits that apply, and these: the lines exist in a UTF-8 text file, and no

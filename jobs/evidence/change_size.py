@@ -6,16 +6,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from itertools import takewhile
-from pathlib import PurePosixPath
 
 from integrations.git.changes import Change, Side
 from integrations.results import ChangedFile, ChangedFolder, ChangeSize, FileKind
-from jobs.evidence.dependencies import is_manifest
 from jobs.evidence.generated_files import find_generated
-from jobs.evidence.tampering.paths import configuration_kind, is_document, is_test
+from jobs.evidence.proof.layout import Layout, PathKind
 
 MOST_FIRST, MOST_FOLDERS = 20, 12
+DEFAULT_LAYOUT = Layout()
 _ORDER: tuple[FileKind, ...] = ("code", "dependencies", "configuration", "test", "document")
+_KINDS: dict[PathKind, FileKind] = {
+    "product": "code", "test": "test", "data": "test", "configuration": "configuration", "manifest": "dependencies",
+    "document": "document",
+}  # fmt: skip
 _SENSITIVE = re.compile(
     r"(?<![a-z])(auth\w*|login|passwords?|secrets?|crypt\w*|permissions?|acl|access|payments?|billing|invoices?"
     r"|migrations?|schema|security|tokens?|sessions?|deploy\w*|docker\w*|terraform)(?![a-z])"
@@ -23,12 +26,12 @@ _SENSITIVE = re.compile(
 
 
 def measure_change(
-    changes: Sequence[Change], tests: Sequence[str] = (), attributes: str = "", flagged: Collection[str] = ()
+    changes: Sequence[Change], layout: Layout = DEFAULT_LAYOUT, attributes: str = "", flagged: Collection[str] = ()
 ) -> ChangeSize:
-    """The size of a change. `tests` are the policy's path patterns, `attributes` the base commit's `.gitattributes`,
-    `flagged` the paths that a person has to approve."""
+    """The size of a change. `attributes` is the base commit's `.gitattributes`, `flagged` are the paths that a person
+    has to approve."""
     generated = find_generated((change.path for change in changes), attributes)
-    files = [_describe(change, tests, is_generated=change.path in generated) for change in changes]
+    files = [_describe(change, layout, is_generated=change.path in generated) for change in changes]
     read = [one for one in files if one.kind not in ("generated", "binary")]
     return ChangeSize(
         files=len(read),
@@ -39,7 +42,7 @@ def measure_change(
     )
 
 
-def _describe(change: Change, tests: Sequence[str], *, is_generated: bool) -> ChangedFile:
+def _describe(change: Change, layout: Layout, *, is_generated: bool) -> ChangedFile:
     path, sides = change.path, [side for side in (change.before, change.after) if side]
     if is_generated:
         return ChangedFile(path=path, kind="generated")
@@ -49,7 +52,7 @@ def _describe(change: Change, tests: Sequence[str], *, is_generated: bool) -> Ch
     named = _SENSITIVE.search(path.lower())
     return ChangedFile(
         path=path,
-        kind=_find_kind(path, tests),
+        kind=_KINDS[layout.classify(path)],
         added=(after - before).total(),
         removed=(before - after).total(),
         sensitive=named[0] if named else "",
@@ -58,16 +61,6 @@ def _describe(change: Change, tests: Sequence[str], *, is_generated: bool) -> Ch
 
 def _count_lines(side: Side | None) -> Counter[str]:
     return Counter((side.text or "").splitlines() if side else ())
-
-
-def _find_kind(path: str, tests: Sequence[str]) -> FileKind:
-    if is_manifest(path):
-        return "dependencies"
-    if is_document(path):
-        return "document"
-    if is_test(path, tests):
-        return "test"
-    return "configuration" if configuration_kind(path) or PurePosixPath(path).name.startswith(".") else "code"
 
 
 def _rank(one: ChangedFile, flagged: Collection[str]) -> tuple[bool, bool, int, int, str]:

@@ -23,8 +23,8 @@ def gate_failed_line(failing: list[Evidence]) -> str:
     if not any(e.needs_approval for e in failing):
         return line
     return (
-        f"{line}; it passes with the change's own tests and configuration, so fix the code. If the ticket really "
-        "changes the expected behaviour, finish again without changes and a person will decide"
+        f"{line}. Change the tests so that they fail without the work. If that is impossible, finish again without "
+        "changes and a person will decide"
     )
 
 
@@ -33,6 +33,8 @@ def _format_ending(e: Evidence) -> str:
         return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     if e.timeout:
         return f"did not end within {e.timeout:g} seconds"
+    if e.needs_approval:
+        return f"proves nothing: {inline(e.refuted)}"
     return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 

@@ -65,11 +65,10 @@ def format_evidence(e: Evidence) -> str:
     if e.flaky:
         ending = "flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     elif e.needs_approval:
-        ending += " with the tests of the base branch, exit 0 with the change's own"
+        ending += f", but it proves nothing: {inline(e.refuted)}"
     if e.base and not e.passed:
         ending += " (already failing on the base branch)" if e.base == "failing" else " (flaky on the base branch too)"
-    before = f", exit {e.before} without the change" if e.before is not None else ""
-    return f"{code(e.command)} → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
+    return f"{code(e.command)} → {ending}, output SHA-256 `{e.digest[:12]}`"
 
 
 TAMPER_NAMES: dict[TamperKind, str] = {
@@ -91,6 +90,7 @@ TAMPER_NAMES: dict[TamperKind, str] = {
     "extras": "the checks pass only with this file",
     "suppression": "silences a rule",
     "writes": "changed by a check while it ran",
+    "proves_nothing": "a check that proves nothing",
 }
 
 

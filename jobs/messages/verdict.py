@@ -77,9 +77,8 @@ def _name_evidence(loop: Loop, criterion: Criterion, result: CriterionResult) ->
     if proof and proof.flaky:
         return "flaky at this commit"
     if proof:
-        before = f", exit {proof.before} before" if proof.before is not None else ""
         on_base = " on the base branch too" if proof.base and not proof.passed else ""
-        return f"exit {proof.exit_code} in {proof.seconds:.1f} s{on_base}{before}"
+        return f"exit {proof.exit_code} in {proof.seconds:.1f} s{on_base}"
     unchanged = loop.contract is not None and criterion in loop.contract.list_unchanged(loop.candidate.head_sha)
     held = "no new commit, it held before: " if unchanged else ""
     return held + inline(limit_words(result.place or result.evidence, _EVIDENCE_WORDS))

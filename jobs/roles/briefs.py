@@ -163,8 +163,8 @@ def _format_proof(e: Evidence) -> str:
         notes.append("it fails on the base commit too" if e.base == "failing" else "it is flaky on the base commit too")
     if e.flaky:
         notes.append(f"FLAKY, which proves nothing: at this commit it ended with {', '.join(map(str, e.exit_codes))}")
-    if e.before is not None:
-        notes.append(f"without the change it ended with {e.before}")
+    if e.refuted:
+        notes.append(f"it proves nothing: {e.refuted}")
     return "; ".join(notes)
 
 
@@ -336,8 +336,5 @@ def _format_evidence(e: Evidence) -> str:
     first = next((line.strip() for line in reversed(e.output.splitlines()) if line.strip()), "no output")
     ending = f"exit {e.exit_code}"
     if e.needs_approval:
-        ending = (
-            f"exit 0 with the change's own tests and checks, exit {e.exit_code} with those of the base branch (a "
-            "person decides about the difference; judge the rest)"
-        )
+        ending = f"exit 0, but it proves nothing: {e.refuted} (a person decides about that; judge the rest)"
     return f"- [{e.name}] {ending}: `{e.command}` ({e.seconds:.1f} s): {first[:200]}"

@@ -1,101 +1,100 @@
-"""The gate: runs the contract's commands itself, in fresh checkouts of the candidate. Called by `jobs.advance_run`.
+"""The gate: runs the contract's commands itself, in fresh trees of the candidate, and proves that they could have
+failed. Called by `jobs.advance_run`.
 
-`jobs.evidence.gate_plan` decides which commands run and combines their results. Each slice starts with fresh checkouts
-and runs the criteria without evidence in the transcript, so a crash or a deployment costs at most one command.
+Each slice runs what has no result in the transcript, so a crash or a deployment costs at most one command.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from integrations.errors import Rejected
+from integrations.git.changes import Change
+from integrations.git.tree_policy import find_protecting_pattern
 from integrations.leaks.patterns import MAX_TEXT
 from integrations.ports.agent_runner import Entry
-from integrations.results import EVIDENCE, Evidence, Gated
-from integrations.sandbox.environment import Environment
-from integrations.sandbox.leftovers import kill_sandboxes
-from integrations.sandbox.session import Session
-from integrations.values import CommitSha
+from integrations.proof import Experiment, Measured, pack, unpack
+from integrations.results import EVIDENCE, Evidence, Gated, Tampering
 from jobs.effects.leaks import find_leaks, hide_secrets
 from jobs.evidence.change_size import measure_change
-from jobs.evidence.command_run import CommandRun
+from jobs.evidence.command_evidence import build_evidence, find_questions, refute, should_rerun
 from jobs.evidence.conflict_markers import find_unresolved
 from jobs.evidence.dependencies import find_new_dependencies
-from jobs.evidence.gate_plan import (
-    GatePlan,
-    Place,
-    combine_runs,
-    find_tampering_by_running,
-    plan_gate,
-    should_rerun,
-)
+from jobs.evidence.named_paths import find_allowed_paths
 from jobs.evidence.own_changes import find_own_changes
-from jobs.evidence.tampering.behind import add_script_lines
+from jobs.evidence.proof.layout import Layout
+from jobs.evidence.proof.variations import ClassifiedChange, classify_changes
+from jobs.evidence.protected import find_protected
+from jobs.evidence.stray_files import find_stray_files
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
-from jobs.roles.environment import (
-    BuildStopped,
-    EnvironmentFailed,
-    identify_environment,
-    prepare_environment,
-    write_exclusions,
-)
+from jobs.roles.environment import EnvironmentFailed, identify_environment
+from jobs.roles.fresh_trees import FreshTrees, Ran, Stopped
 from jobs.roles.limits import get_check_seconds
+from jobs.roles.proof import Proof
 from jobs.roles.review_diff import read_attributes
-from jobs.roles.slice import RunResult, Slice, run_check
+from jobs.roles.slice import RunResult, Slice
 
 MOST_OTHERS = 50
 """Files of other accounts that the result names."""
-_PLACES: tuple[Place, ...] = ("guarded", "own", "before")
-
-
-class _Broken(Exception):
-    """The gate cannot continue: the run was stopped."""
-
-    def __init__(self, ended: RunResult) -> None:
-        super().__init__(ended.summary)
-        self.ended = ended
 
 
 def run_gate(run: Slice) -> RunResult | None:
-    """Evidence for each criterion with a command, changes that a person has to approve, and stray files."""
+    """Evidence for each criterion with a command, the experiments, changes that a person has to approve, and stray
+    files."""
     spec = run.spec
     commits = (spec.workspace.base_sha, spec.start_sha, spec.pushes)
     changes, others = find_own_changes(*commits, run.mirror.changes)
     if unresolved := find_unresolved(changes):
         return RunResult("done", result=Gated(tree=run.mirror.tree_of(spec.start_sha), unresolved=unresolved))
-    asked = "\n".join((spec.ticket.title, spec.ticket.description, *(w.text for w in spec.guidance)))
-    checked = add_script_lines(spec.contract, lambda path: _read_at_base(run, path))
-    planned = plan_gate(changes, spec.contract, spec.policy.loop.tests, asked, checked, spec.policy.loop.protected)
-    checkouts = _Checkouts(run, planned)
-    checkouts.clear()
+    trees = FreshTrees(run, run.world.settings.proof_commands)
+    trees.clear()
     try:
-        found = _gather_all(run, planned, checkouts)
-    except _Broken as broken:
-        return broken.ended
+        found = _gather_all(run, trees, changes)
+    except Stopped as stopped:
+        return stopped.ended
     except EnvironmentFailed as failed:
         if not failed.command or not _changes_environment(run):
             raise
-        found = _blame_candidate(run, failed)
+        found = _blame_candidate(run, failed), ()
     finally:
-        checkouts.clear()
+        trees.clear()
     if found is None:
         return None
     with_texts, _ = find_own_changes(*commits, lambda old, new: run.mirror.changes(old, new, MAX_TEXT))
-    leaks = find_leaks(with_texts)
-    tampering = hide_secrets((*leaks, *planned.tampering, *find_tampering_by_running(planned, found)))
+    evidence, experiments = found
+    questions = _find_questions(run, changes, experiments)
+    tampering = hide_secrets((*find_leaks(with_texts), *questions))
     gated = Gated(
         tree=run.mirror.tree_of(spec.start_sha),
-        evidence=found,
+        evidence=evidence,
         tampering=tampering,
-        stray=planned.stray,
+        stray=find_stray_files(changes, _read_request(run)),
         dependencies=find_new_dependencies(changes),
         others=tuple(others)[:MOST_OTHERS],
-        size=measure_change(changes, spec.policy.loop.tests, read_attributes(run), {one.path for one in tampering}),
+        size=measure_change(
+            changes, Layout.of(spec.policy.loop), read_attributes(run), {one.path for one in tampering}
+        ),
+        experiments=experiments,
+        proof_seconds=round(sum(one.seconds for one in experiments), 3),
     )
     return RunResult("done", result=gated)
+
+
+def _read_request(run: Slice) -> str:
+    """What people have asked for."""
+    ticket = run.spec.ticket
+    return "\n".join((ticket.title, ticket.description, *(words.text for words in run.spec.guidance)))
+
+
+def _find_questions(run: Slice, changes: Sequence[Change], experiments: Sequence[Experiment]) -> tuple[Tampering, ...]:
+    """What a person has to approve: protected paths that the contract does not name, and results of experiments."""
+    policy, approved = run.spec.policy.loop, run.spec.contract.may_change
+    protected = [
+        one for one in find_protected(changes, policy.protected) if not find_protecting_pattern(one.path, approved)
+    ]
+    edited = classify_changes(changes, Layout.of(policy)).edited_tests
+    return (*protected, *find_questions(experiments, edited))
 
 
 def _changes_environment(run: Slice) -> bool:
@@ -118,107 +117,69 @@ def _blame_candidate(run: Slice, failed: EnvironmentFailed) -> tuple[Evidence, .
     )
 
 
-def _read_at_base(run: Slice, path: str) -> str | None:
-    try:
-        return run.mirror.read(run.spec.workspace.base_sha, path)
-    except Rejected:  # too large, or not text: not a script
-        return None
-
-
-class _Checkouts:
-    """The run's checkouts and their sandboxes, created on first use. The first is the run's folder, the others are
-    next to it."""
-
-    def __init__(self, run: Slice, planned: GatePlan) -> None:
-        self._run, self._plan = run, planned
-        self._made: dict[Place, Session] = {}
-        self._environments: dict[CommitSha, Environment] = {}
-        self._sessions = ExitStack()
-
-    def clear(self) -> None:
-        """Remove all checkouts and the processes that still run in them."""
-        self._sessions.close()
-        for place in _PLACES:
-            kill_sandboxes(self._find_folder(place))
-            self._run.mirror.remove_workspace(self._find_folder(place))
-
-    def get(self, place: Place) -> Session:
-        """The checkout's sandbox, in the environment of the candidate, or of the base commit for `before`. Raises
-        `_Broken` if the run is stopped, `EnvironmentFailed` if there is no environment."""
-        if place not in self._made:
-            base, commit = self._run.spec.workspace.base_sha, self._write_commit(place)
-            workspace = self._run.mirror.create_workspace(self._find_folder(place), commit, base)
-            environment = self._prepare(base if place == "before" else self._run.spec.start_sha)
-            write_exclusions(workspace, environment)
-            self._made[place] = self._sessions.enter_context(self._run.sandbox.open(workspace, environment))
-        return self._made[place]
-
-    def _prepare(self, sha: CommitSha) -> Environment:
-        if sha not in self._environments:
-            try:
-                self._environments[sha] = prepare_environment(self._run, sha)
-            except BuildStopped:
-                raise _Broken(RunResult("stopped")) from None
-        return self._environments[sha]
-
-    def _find_folder(self, place: Place) -> Path:
-        folder = self._run.folder
-        return folder if place == "guarded" else folder.with_name(f"{folder.name}.{place}")
-
-    def _write_commit(self, place: Place) -> CommitSha:
-        spec, mirror = self._run.spec, self._run.mirror
-        if place == "before":
-            return mirror.write_mixed_commit(spec.workspace.base_sha, self._plan.new_tests)
-        return mirror.write_mixed_commit(spec.start_sha, self._plan.from_base) if place == "guarded" else spec.start_sha
-
-
-def _gather_all(run: Slice, planned: GatePlan, checkouts: _Checkouts) -> tuple[Evidence, ...] | None:
-    """One piece of evidence per command, in order; None if the slice's time ends before the last. Each slice runs at
-    least one command."""
+def _gather_all(
+    run: Slice, trees: FreshTrees, changes: Sequence[Change]
+) -> tuple[tuple[Evidence, ...], tuple[Experiment, ...]] | None:
+    """The evidence of each command in order, and the experiments; None if the slice's time ends before the last. Each
+    slice runs at least one command."""
     spec, deadline = run.spec, time.monotonic() + run.world.settings.slice_seconds
-    notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "evidence" in entry.data]
-    known = {e.name: e for e in (EVIDENCE.from_builtins(note["evidence"]) for note in notes)}
-    wanted = [c for c in spec.contract.criteria if c.command]
-    waiting = [c for c in wanted if c.id not in known]
+    known, measured = _read_notes(run)
+    wanted = [criterion for criterion in spec.contract.criteria if criterion.command]
+    waiting = [criterion for criterion in wanted if criterion.id not in known]
+    if wanted:
+        trees.prepare(spec.start_sha)
     for criterion in waiting:
         if run.stopped():
-            raise _Broken(RunResult("stopped"))
+            raise Stopped
         if criterion is not waiting[0] and time.monotonic() > deadline:
             return None
-        limit = get_check_seconds(spec.policy, run.world.settings, criterion.command)
-        number, now = 1 + sum(c.id in known for c in wanted), run.world.now()
-        check = RunningCheck(number=number, total=len(wanted), command=criterion.command, started_at=now, limit=limit)
-        run.world.runs.note_check(spec, check)
-        found = known[criterion.id] = _gather_evidence(run, planned, checkouts, criterion)
-        codes = ", then ".join(map(str, found.exit_codes))
-        text = f"$ {found.command}\nexit {codes}\n{found.output[-1000:]}"
-        run.conversation.append(Entry("note", {"text": text, "evidence": EVIDENCE.to_builtins(found)}))
-    return tuple(known[c.id] for c in wanted)
+        _report(run, criterion, 1 + len(known), len(wanted))
+        known[criterion.id], measured[criterion.id] = _gather_evidence(run, trees, criterion)
+    evidence = tuple(known[criterion.id] for criterion in wanted)
+    if any(one.failed for one in evidence):
+        return evidence, ()
+    if waiting and time.monotonic() > deadline:
+        return None
+    green = {name: own for name, own in measured.items() if known[name].passed}
+    change = classify_changes(changes, Layout.of(spec.policy.loop))
+    experiments = Proof(run, trees, change, green, _find_allowed(run, change)).advance(deadline)
+    if experiments is None:
+        return None
+    return tuple(refute(one, experiments) for one in evidence), experiments
 
 
-def _gather_evidence(run: Slice, planned: GatePlan, checkouts: _Checkouts, criterion: Criterion) -> Evidence:
-    again = 0 if criterion.base == "failing" else run.spec.policy.loop.flaky_reruns
-    guarded = _run_repeatedly(run, checkouts.get("guarded"), criterion.command, again)
-    own = _run_repeatedly(run, checkouts.get("own"), criterion.command, again) if planned.from_base else None
-    passed = not any(r.exit_code for r in own or guarded)
-    before = _run_before(run, checkouts, criterion) if passed and criterion.id in planned.before else None
-    return combine_runs(criterion, guarded, own, before)
+def _find_allowed(run: Slice, change: ClassifiedChange) -> Callable[[str], bool]:
+    """Whether the contract or the ticket names a changed path as one that may change."""
+    paths = [one.path for one in change.changes]
+    files = run.mirror.files(run.spec.workspace.base_sha)
+    allowed = frozenset(find_allowed_paths(paths, run.spec.contract.may_change, _read_request(run), files))
+    return lambda path: path in allowed
 
 
-def _run_before(run: Slice, checkouts: _Checkouts, criterion: Criterion) -> CommandRun:
-    """Run the command at the base commit with the new tests."""
-    return _run_once(run, checkouts.get("before"), criterion.command)
+def _read_notes(run: Slice) -> tuple[dict[str, Evidence], dict[str, Measured]]:
+    """The evidence and the measured runs of earlier slices, by criterion."""
+    notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "evidence" in entry.data]
+    evidence = {found.name: found for note in notes if (found := EVIDENCE.from_builtins(note["evidence"]))}
+    return evidence, {note["evidence"]["name"]: unpack(note["measured"]) for note in notes}
 
 
-def _run_repeatedly(run: Slice, session: Session, command: str, most: int) -> list[CommandRun]:
-    ran = [_run_once(run, session, command)]
-    while should_rerun(ran, most):
-        ran.append(_run_once(run, session, command))
-    return ran
+def _report(run: Slice, criterion: Criterion, number: int, total: int) -> None:
+    """Show on the ticket which command runs."""
+    limit = get_check_seconds(run.spec.policy, run.world.settings, criterion.command)
+    now = run.world.now()
+    check = RunningCheck(number=number, total=total, command=criterion.command, started_at=now, limit=limit)
+    run.world.runs.note_check(run.spec, check)
 
 
-def _run_once(run: Slice, session: Session, command: str) -> CommandRun:
-    ran = run_check(run, session, command)
-    if ran is None:
-        raise _Broken(RunResult("stopped"))
-    return ran
+def _gather_evidence(run: Slice, trees: FreshTrees, criterion: Criterion) -> tuple[Evidence, Measured]:
+    most = 0 if criterion.base == "failing" else run.spec.policy.loop.flaky_reruns
+    start = run.spec.start_sha
+    ran: list[Ran] = [trees.execute(criterion.command, start, {}, start)]
+    while should_rerun([one.run for one in ran], most):
+        ran.append(trees.execute(criterion.command, start, {}, start))
+    found, measured = build_evidence(criterion, [one.run for one in ran], ran[-1].report), ran[-1].measure()
+    codes = ", then ".join(map(str, found.exit_codes))
+    text = f"$ {found.command}\nexit {codes}\n{found.output[-1000:]}"
+    note = {"text": text, "evidence": EVIDENCE.to_builtins(found), "measured": pack(measured)}
+    run.conversation.append(Entry("note", note))
+    return found, measured

@@ -11,13 +11,13 @@ import time
 from integrations.environments.failure import find_decisive_line
 from integrations.ports.agent_runner import Entry
 from integrations.results import BaseCheck, Preflighted
-from integrations.sandbox.session import Session
 from jobs.evidence.command_run import CommandRun
 from jobs.evidence.environment_problems import find_base_problem
 from jobs.messages.environment import environment_reason
-from jobs.roles.environment import BuildStopped, identify_environment, prepare_environment, write_exclusions
+from jobs.roles.environment import identify_environment
+from jobs.roles.fresh_trees import FreshTrees, Stopped
 from jobs.roles.limits import get_check_seconds
-from jobs.roles.slice import RunResult, Slice, run_check
+from jobs.roles.slice import RunResult, Slice
 from jobs.store.preflights import BaseChecks
 
 _PREPARED = ""
@@ -35,28 +35,28 @@ def run_preflight(run: Slice) -> RunResult | None:
     checks = {name: check for name, check in known.find([_PREPARED, *commands]).items() if _is_valid(run, check)}
     if all(command in checks for command in (_PREPARED, *commands)):
         return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
-    workspace = mirror.create_workspace(run.folder, base)
+    trees = FreshTrees(run)
+    trees.clear()
     try:
-        environment = prepare_environment(run, base)
-    except BuildStopped:
-        return RunResult("stopped")
-    write_exclusions(workspace, environment)
-    submodules, large_files = mirror.find_unfetched(base)
-    unfetched = (*submodules, *large_files)[:_MOST_UNFETCHED]
-    checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
-    deadline = time.monotonic() + run.world.settings.slice_seconds
-    waiting = [command for command in dict.fromkeys(commands) if command not in checks]
-    with run.sandbox.open(workspace, environment) as session:
+        trees.prepare(base)
+        submodules, large_files = mirror.find_unfetched(base)
+        unfetched = (*submodules, *large_files)[:_MOST_UNFETCHED]
+        checks[_PREPARED] = BaseCheck(command=_PREPARED, line="\n".join(unfetched))
+        deadline = time.monotonic() + run.world.settings.slice_seconds
+        waiting = [command for command in dict.fromkeys(commands) if command not in checks]
         for command in waiting:
             if command is not waiting[0] and time.monotonic() > deadline:
                 return None
-            found = _run_check(run, session, command, unfetched)
+            found = _run_check(run, trees, command, unfetched, known)
             if isinstance(found, RunResult):
                 return found
             checks[command] = found
             known.keep(found)
+    except Stopped as stopped:
+        return stopped.ended
+    finally:
+        trees.clear()
     known.keep(checks[_PREPARED])
-    mirror.remove_workspace(run.folder)
     return _finish(run, [checks[command] for command in commands], checks[_PREPARED])
 
 
@@ -65,19 +65,21 @@ def _is_valid(run: Slice, check: BaseCheck) -> bool:
     return check.seconds <= get_check_seconds(run.spec.policy, run.world.settings, check.command)
 
 
-def _run_check(run: Slice, session: Session, command: str, unfetched: tuple[str, ...]) -> BaseCheck | RunResult:
+def _run_check(
+    run: Slice, trees: FreshTrees, command: str, unfetched: tuple[str, ...], known: BaseChecks
+) -> BaseCheck | RunResult:
     """Run the check, and repeat a failure to separate flaky from broken."""
     ran: list[CommandRun] = []
+    base = run.spec.workspace.base_sha
     while not ran or (ran[-1].exit_code and len(ran) <= run.spec.policy.loop.flaky_reruns):
         if run.stopped():
-            return RunResult("stopped")
-        one = run_check(run, session, command)
-        if one is None:
-            return RunResult("stopped")
-        ran.append(one)
-        _note(run, command, one)
-        if one.exit_code and (problem := find_base_problem(command, one, unfetched)):
+            raise Stopped
+        made = trees.execute(command, base, {}, base)
+        ran.append(made.run)
+        _note(run, command, made.run)
+        if made.run.exit_code and (problem := find_base_problem(command, made.run, unfetched)):
             return RunResult("environment", environment_reason(problem, f"on {run.spec.workspace.base_branch}"))
+    known.keep_report(command, made.measure())
     failed = next((one for one in ran if one.exit_code), None)
     seconds = round(max(one.seconds for one in ran), 3)
     if failed is None:

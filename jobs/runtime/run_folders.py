@@ -27,8 +27,8 @@ from jobs.runtime.lease import hold
 
 WATCH_SECONDS = 600.0
 _DAY, _GB = 86_400, 1e9
-_CHECKOUTS = (".own", ".before")
-"""Further checkouts of a gate, beside its run's folder."""
+TREE_SUFFIX = ".tree"
+"""Of the work trees for single commands, beside their run's folder; a number follows."""
 _log = structlog.get_logger(__name__)
 
 
@@ -58,7 +58,7 @@ def list_ended(home: Path, redis: Redis) -> list[RunFolder]:
 
 def _find_ended(home: Path, redis: Redis) -> Iterator[RunFolder]:
     for path in home.glob("runs/[!.]*/*"):
-        run_id = RunId(next((path.name.removesuffix(end) for end in _CHECKOUTS if path.name.endswith(end)), path.name))
+        run_id = RunId(path.name.partition(TREE_SUFFIX)[0])
         if path.is_dir() and not redis.sismember(keys.RUNS, run_id):
             size = sum(state.st_blocks * 512 for _, state in walk(str(path)))
             yield RunFolder(path, run_id, _read_last_use(path), size)

@@ -13,12 +13,14 @@ from typing import Any
 
 from redis import Redis
 
+from integrations.proof import Measured, pack, unpack
 from integrations.results import BASE_CHECK, BaseCheck
 from jobs.runtime import keys
 from jobs.runtime.scripts import decode
 
 MOST_TREES = 500
 KEPT_SECONDS = 7 * 86_400
+_REPORT = "report of "
 
 
 class BaseChecks:
@@ -35,8 +37,21 @@ class BaseChecks:
 
     def keep(self, check: BaseCheck) -> None:
         """Store one result, and drop the trees that were stored longest ago beyond the bound."""
+        self._keep(check.command, BASE_CHECK.encode(check))
+
+    def find_reports(self, commands: Sequence[str]) -> dict[str, Measured]:
+        """The known runs with their reports, by command."""
+        names = [f"{_REPORT}{command}" for command in commands]
+        found: Any = self._redis.hmget(self._key, names) if names else []
+        return {command: unpack(decode(raw)) for command, raw in zip(commands, found, strict=True) if raw}
+
+    def keep_report(self, command: str, measured: Measured) -> None:
+        """Store the run of a command of a contract or of the repository, as `keep`."""
+        self._keep(f"{_REPORT}{command}", pack(measured))
+
+    def _keep(self, name: str, value: str) -> None:
         with self._redis.pipeline() as batch:
-            batch.hset(self._key, check.command, BASE_CHECK.encode(check))
+            batch.hset(self._key, name, value)
             batch.expire(self._key, KEPT_SECONDS)
             batch.zadd(keys.BASE_TREES, {self._key: time.time()})
             batch.zcard(keys.BASE_TREES)

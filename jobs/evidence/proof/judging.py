@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from integrations.proof import Experiment, ExperimentKind, ExperimentResult, Measured
+from jobs.evidence.proof.layout import Layout
 from jobs.evidence.proof.variations import Variation
 
 MOST_NAMES = 20
@@ -42,6 +43,13 @@ class Case:
     def added(self) -> frozenset[str]:
         """The tests that pass on the candidate and did not on the base commit."""
         return frozenset(self.own.report.passed) - frozenset(self.before.report.passed)
+
+
+def judge_without_places(case: Case, variation: Variation) -> Experiment:
+    """An experiment whose files have nothing that could be altered: new tests that compare nothing prove nothing."""
+    if variation.kind == "false_expectations" and case.added and case.adds_tests:
+        return _find(case, variation.kind, "refuted", "the new tests compare nothing", sorted(case.added))
+    return skip(case, variation.kind, "there is nothing that can be altered")
 
 
 def judge(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -79,6 +87,15 @@ def judge_counts(case: Case, edited: Sequence[str]) -> Experiment:
     if edited and all(map(case.is_allowed, edited)):
         return _find(case, "counts", "held", f"{text}, as the contract allows", names, held, total)
     return _find(case, "counts", "asked", text, names, held, total)
+
+
+def judge_writes(case: Case, layout: Layout) -> Experiment:
+    """Whether the command changes tests or configuration while it runs, as it does not on the base commit."""
+    new = [path for path in case.own.writes if path not in case.before.writes]
+    found = [path for path in new if layout.classify(path) in ("test", "data", "configuration")]
+    if not found:
+        return _find(case, "writes", "held", "")
+    return _find(case, "writes", "asked", f"changes {_list(found)} while it runs", found)
 
 
 def _judge_old_tests(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -175,7 +192,11 @@ def conclude(found: Sequence[Experiment], cases: Mapping[str, Case]) -> tuple[Ex
     for kind in ("new_tests", "false_expectations", "broken_code"):
         those = [one for one in found if one.kind == kind and one.result != "skipped"]
         open_ = [one for one in those if one.result == "unknown" and one.text.startswith("passes ")]
-        if open_ and not any(one.result in ("held", "refuted") for one in those) and cases[open_[0].criterion].adds_tests:
+        if (
+            open_
+            and not any(one.result in ("held", "refuted") for one in those)
+            and cases[open_[0].criterion].adds_tests
+        ):
             final = [replace(one, result="refuted") if one in open_ else one for one in final]
     return tuple(final)
 

@@ -35,31 +35,31 @@ _TEST_NAME = re.compile(
 )
 _DATA_FOLDERS = frozenset({"testdata", "fixtures", "__fixtures__", "golden", "goldens", "snapshots", "__snapshots__"})
 _DATA_NAME = re.compile(r".*\.(snap|ambr|golden|approved\.\w+|received\.\w+|storyshot)")
-_CODE = frozenset(
-    "py pyi pyx rb rake go rs java kt kts scala groovy clj cs fs vb swift m mm c h cc cpp cxx hpp hh js cjs mjs jsx ts "
-    "cts mts tsx vue svelte php ex exs erl hs ml mli lua pl pm t r jl dart zig nim d sh bash zsh bats ps1 sql el coffee "
-    "feature robot".split()
-)
+_CODE = frozenset({
+    "py", "pyi", "pyx", "rb", "rake", "go", "rs", "java", "kt", "kts", "scala", "groovy", "clj", "cs", "fs", "vb",
+    "swift", "m", "mm", "c", "h", "cc", "cpp", "cxx", "hpp", "hh", "js", "cjs", "mjs", "jsx", "ts", "cts", "mts", "tsx",
+    "vue", "svelte", "php", "ex", "exs", "erl", "hs", "ml", "mli", "lua", "pl", "pm", "t", "r", "jl", "dart", "zig",
+    "nim", "d", "sh", "bash", "zsh", "bats", "ps1", "sql", "el", "coffee", "feature", "robot",
+})  # fmt: skip
 _DOCUMENT = re.compile(
     r".*\.(md|rst|adoc|asciidoc|markdown|mdx)|(.*/)?(readme|license|licence|copying|notice|changelog|changes|history"
     r"|authors|contributors|contributing|security|code_of_conduct)[^/]*|(docs?|documentation)/.*\.(txt|png|svg|jpe?g|gif)",
     re.IGNORECASE,
 )
 _CONFIGURATION = (
-    "sitecustomize.py", "usercustomize.py", "*.pth", "pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "noxfile.py",
-    "/tasks.py", "dodo.py", "fabfile.py", "jest.config.*", "jest-preset.*", "vitest.config.*", "vitest.workspace.*",
-    "playwright.config.*", "cypress.config.*", "cypress.json", "karma.conf.*", "wdio.conf.*", "ava.config.*",
-    "*.config.js", "*.config.cjs", "*.config.mjs", "*.config.ts", "*.config.mts", "*.config.json", "phpunit.xml*",
-    "phpunit.dist.xml", "phpstan.neon*", "psalm.xml*", "phpcs.xml*", "junit-platform.properties", "**/META-INF/services/org.junit*",
-    "**/test/**/META-INF/services/**",
-    "testng.xml", "nextest.toml", "build.rs", "clippy.toml", "rustfmt.toml", "rust-toolchain*", "ruff.toml", "mypy.ini",
-    "pylintrc", "pyrightconfig.json", "tsconfig*.json", "jsconfig.json", "biome.json*", "tslint.json", "checkstyle*.xml",
-    "detekt.yml", "codecov.yml", "azure-pipelines*.yml", "Jenkinsfile*", "appveyor.yml", "bitbucket-pipelines.yml",
-    "Makefile", "makefile", "GNUmakefile", "*.mk", "justfile", "Justfile", "Rakefile", "Taskfile.y*ml", "magefile.go",
-    "CMakeLists.txt", "CMakePresets.json", "meson.build", "meson_options.txt", "BUILD.bazel",
-    "configure.ac", "Dockerfile*", "docker-compose*.y*ml", "compose.y*ml", "lefthook*.y*ml", "lerna.json", "nx.json",
-    "turbo.json", "deno.jsonc", "babel.config.*", "gradle.properties", "settings.gradle*", "gradlew*", "mvnw*", "WORKFLOW.md",
-    ".*",
+    "sitecustomize.py", "usercustomize.py", "*.pth", "pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini",
+    "noxfile.py", "/tasks.py", "dodo.py", "fabfile.py", "jest.config.*", "jest-preset.*", "vitest.config.*",
+    "vitest.workspace.*", "playwright.config.*", "cypress.config.*", "cypress.json", "karma.conf.*", "wdio.conf.*",
+    "ava.config.*", "*.config.js", "*.config.cjs", "*.config.mjs", "*.config.ts", "*.config.mts", "*.config.json",
+    "phpunit.xml*", "phpunit.dist.xml", "phpstan.neon*", "psalm.xml*", "phpcs.xml*", "junit-platform.properties",
+    "**/META-INF/services/org.junit*", "**/test/**/META-INF/services/**", "testng.xml", "nextest.toml", "build.rs",
+    "clippy.toml", "rustfmt.toml", "rust-toolchain*", "ruff.toml", "mypy.ini", "pylintrc", "pyrightconfig.json",
+    "tsconfig*.json", "jsconfig.json", "biome.json*", "tslint.json", "checkstyle*.xml", "detekt.yml", "codecov.yml",
+    "azure-pipelines*.yml", "Jenkinsfile*", "appveyor.yml", "bitbucket-pipelines.yml", "Makefile", "makefile",
+    "GNUmakefile", "*.mk", "justfile", "Justfile", "Rakefile", "Taskfile.y*ml", "magefile.go", "CMakeLists.txt",
+    "CMakePresets.json", "meson.build", "meson_options.txt", "BUILD.bazel", "configure.ac", "Dockerfile*",
+    "docker-compose*.y*ml", "compose.y*ml", "lefthook*.y*ml", "lerna.json", "nx.json", "turbo.json", "deno.jsonc",
+    "babel.config.*", "gradle.properties", "settings.gradle*", "gradlew*", "mvnw*", "WORKFLOW.md", ".*",
 )  # fmt: skip
 _MANIFESTS = ("setup.py", "setup.cfg", "*.gemspec", "build.sbt", "mix.exs", "Package.swift", "go.work", "deno.json")
 _SHADOWS = re.compile(

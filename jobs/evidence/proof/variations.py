@@ -1,23 +1,27 @@
-"""The variations of a change: which files each experiment takes from the base commit, the change or a mutation. Pure.
+"""The variations of a change: the files that each experiment takes from base commit, change or a mutation. Pure.
 
 Called by `jobs.roles.proof`, which runs the contract's commands in them.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from integrations.git.changes import Change, Side
 from integrations.proof import ExperimentKind
+from jobs.evidence.check_sections import find_check_sections
 from jobs.evidence.proof.breaking import make_unloadable
 from jobs.evidence.proof.expectations import falsify
 from jobs.evidence.proof.layout import Layout, PathKind
 from jobs.evidence.proof.suppressions import strip_suppressions
 
-Content = Side | str | None
-"""A file of one of the two commits, a new text, or None: no such file."""
+_IMPORT = re.compile(
+    r"(import|from|use|require|package|#include|using|mod)\b|[\]\[(){};,]*$|(const|var|let)\b.*\brequire\("
+)
 _INLINE_TESTS = "#[cfg(test)]"
 ORDER: tuple[ExperimentKind, ...] = (
     "old_tests", "new_tests", "without_extras", "suppressions", "false_expectations", "broken_code",
@@ -35,7 +39,7 @@ class Variation:
 
     kind: ExperimentKind
     onto: Literal["base", "candidate"] = "candidate"
-    contents: Mapping[str, Content] = field(default_factory=dict)
+    contents: Mapping[str, Side | None] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
     reason: str = ""
 
@@ -58,12 +62,28 @@ class ClassifiedChange:
     @property
     def inline(self) -> list[Change]:
         """The product files of which the change edits the tests inside."""
-        return [one for one in self.of("product") if split_inline(one, one.before)[1] != split_inline(one, one.after)[1]]
+        return [
+            one for one in self.of("product") if split_inline(one, one.before)[1] != split_inline(one, one.after)[1]
+        ]
 
     @property
     def tests(self) -> tuple[str, ...]:
         """The files with new and changed tests or test data."""
         return tuple(one.path for one in (*self.of("test", "data"), *self.inline) if one.after)
+
+    @property
+    def adds_tests(self) -> bool:
+        """Whether tests have lines that no test had before: not if they were only moved or removed."""
+        lines = Counter[str]()
+        for one in (*self.of("test", "data"), *self.inline):
+            for side, sign in ((one.before, -1), (one.after, 1)):
+                text = (
+                    split_inline(one, side)[1] if one.path.endswith(".rs") and one in self.of("product") else read(side)
+                )
+                for line in (text or "").splitlines():
+                    if (plain := line.strip()) and not _IMPORT.match(plain):
+                        lines[plain] += sign
+        return any(count > 0 for count in lines.values())
 
     @property
     def has_product(self) -> bool:
@@ -85,18 +105,18 @@ def split_inline(change: Change, side: Side | None) -> tuple[str | None, str]:
     (The Rust Programming Language, 11.3)."""
     text = read(side)
     if text is None or not change.path.endswith(".rs"):
-        return text if text is not None else side and side.sha, ""
+        return text if text is not None or side is None else side.sha, ""
     at = text.find(_INLINE_TESTS)
     return (text, "") if at < 0 else (text[:at], text[at:])
 
 
-def _mix(change: Change, product: Side | None, tests: Side | None) -> Content:
+def _mix(change: Change, product: Side | None, tests: Side | None) -> Side | None:
     """The file with the product part of one side and the tests of the other."""
     part, inside = split_inline(change, product), split_inline(change, tests)[1]
-    return product if product is None or part[1] == inside else f"{part[0]}{inside}"
+    return product if product is None or part[1] == inside else rewrite(product, f"{part[0]}{inside}")
 
 
-def _take_after(changes: Sequence[Change]) -> dict[str, Content]:
+def _take_after(changes: Sequence[Change]) -> dict[str, Side | None]:
     return {change.path: change.after for change in changes}
 
 
@@ -118,20 +138,23 @@ def _plan_new_tests(change: ClassifiedChange) -> Variation:
 
 
 def _plan_without_extras(change: ClassifiedChange) -> Variation:
-    extras = change.of("configuration", "manifest")
+    manifests = [
+        one for one in change.of("manifest") if find_check_sections(one.path, read(one.before), read(one.after))
+    ]
+    extras = [*change.of("configuration"), *manifests]
     if not extras:
         return Variation("without_extras", reason="the change has no further files")
-    contents: dict[str, Content] = {one.path: one.before for one in extras}
+    contents: dict[str, Side | None] = {one.path: one.before for one in extras}
     return Variation("without_extras", "candidate", contents, tuple(contents))
 
 
 def _plan_suppressions(change: ClassifiedChange) -> Variation:
-    contents: dict[str, Content] = {}
+    contents: dict[str, Side | None] = {}
     places: list[str] = []
     for one in change.changes:
-        stripped = strip_suppressions(one.path, read(one.before), read(one.after) or "") if one.after else None
-        if stripped:
-            contents[one.path] = stripped.text
+        stripped = strip_suppressions(one.path, read(one.before), read(one.after) or "")
+        if one.after and stripped:
+            contents[one.path] = rewrite(one.after, stripped.text)
             places += [f"{one.path}:{line}" for line in stripped.lines]
     if not contents:
         return Variation("suppressions", reason="the change adds no suppressions")
@@ -160,13 +183,18 @@ def _plan_broken_code(change: ClassifiedChange) -> Variation:
 
 
 def _mutate(kind: ExperimentKind, changes: Sequence[Change], alter: Callable[[Change], str | None]) -> Variation:
-    altered = {one.path: text for one in changes if (text := alter(one)) is not None}
+    altered = {one.path: rewrite(one.after, text) for one in changes if one.after and (text := alter(one)) is not None}
     return Variation(kind, "candidate", altered, tuple(altered))
 
 
 def read(side: Side | None) -> str | None:
     """The text of one side of a change, None without one."""
     return side.text if side else None
+
+
+def rewrite(side: Side, text: str) -> Side:
+    """The file with another text, which is not written yet."""
+    return replace(side, sha="", size=len(text.encode()), text=text)
 
 
 _PLANS: Mapping[ExperimentKind, Callable[[ClassifiedChange], Variation]] = {
