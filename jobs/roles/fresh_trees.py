@@ -44,7 +44,7 @@ class Ran:
     """One run of a command, with its report and the files of the commit that it changed."""
 
     run: CommandRun
-    report: TestReport = TestReport()
+    report: TestReport
     writes: tuple[str, ...] = ()
 
     def measure(self) -> Measured:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -73,7 +73,7 @@ _SHADOWS = re.compile(
 class Layout:
     """The table with the repository's own patterns before it. `tests` are those of `loop.tests`."""
 
-    own: LayoutPolicy = LayoutPolicy()
+    own: LayoutPolicy = field(default_factory=LayoutPolicy)
     tests: Sequence[str] = ()
 
     @classmethod

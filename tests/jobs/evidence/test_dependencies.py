@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.evidence.dependencies import find_new_dependencies
-from tests.jobs.evidence.tampering.corpus import changes
+from tests.jobs.evidence.changes import make_changes as changes
 
 MANIFESTS = {
     "package.json": ('{"dependencies": {"left-pad": "1.0.0"}}',

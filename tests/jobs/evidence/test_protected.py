@@ -7,7 +7,8 @@ import json
 import pytest
 
 from jobs.evidence.protected import find_protected
-from tests.jobs.evidence.tampering.corpus import Files, changes
+from tests.jobs.evidence.changes import Files
+from tests.jobs.evidence.changes import make_changes as changes
 
 
 def found(before: Files, after: Files, *more: str) -> dict[str, str]:
