@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jobs.evidence.gate_plan import plan_gate
+
 from integrations.git.mirror import Mirror
 from integrations.sandbox.bubblewrap import Sandbox, default_read_only, find_bwrap
-from jobs.evidence.gate_plan import plan_gate
 from jobs.loop.policy import TESTS
 from jobs.loop.state import Contract, Criterion
 from tests.integrations.git.hosting import GitHost, commit

@@ -139,9 +139,9 @@ MADE = Provenance(
     reported_models=("large-1", "large"),
 )  # fmt: skip
 CHECKED = replace(MADE, run_id="ENG-1-g1-r0-i2-checker", role="checker", reported_models=(), environment="e" * 32)
-FLAKY = replace(PASSED, exit_codes=(1, 0), before=1)
+FLAKY = replace(PASSED, exit_codes=(1, 0))
 SLOW, FLOOD = replace(FAILED, exit_code=124, timeout=300.0), replace(FAILED, exit_code=137, killed="it wrote too much")
-BENT = replace(FAILED, own=0)
+BENT = replace(PASSED, refuted="the new tests pass without the change too: `tests/test_cart.py`")
 TAMPERING = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
 BEFORE = ClosedAttempt(number=1, tried=("iteration 1: the gate failed",), rejected="the gate failed", cost_usd=0.5)
 CALLED = [

@@ -83,7 +83,7 @@ def test_judge_that_failed_is_skipped(making: Loop, policy: ServicePolicy, field
 
 
 def test_gate_passing_only_with_own_tests_is_returned_once_then_judged(making: Loop, policy: ServicePolicy) -> None:
-    bent = replace(evidence(1), own=0)
+    bent = replace(evidence(0), refuted="the new tests pass without the change too")
     found = (Tampering(kind="test_changed", path="tests/test_login.py"),)
     gating = at(making, "gate")
 

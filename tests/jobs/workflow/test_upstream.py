@@ -241,7 +241,7 @@ def test_accepted_change_of_tests_stays_accepted_after_a_clean_merge(review: Loo
     found = Tampering(kind="test_changed", path="tests/test_login.py", line=3, text="assert 5")
     moved_down = replace(found, line=9)
     accepted = changed(review, tampering=(found,), accepted_sha=HEAD, accepted_by="Ana")
-    insists = replace(evidence(1), own=0)
+    insists = replace(evidence(0), refuted="the new tests pass without the change too")
     gate = at_gate(accepted, policy)
 
     kept = decide(gate, finished(gate, evidence=(insists,), tampering=(moved_down,)), policy)

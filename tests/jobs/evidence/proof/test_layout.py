@@ -27,8 +27,9 @@ PATHS: dict[PathKind, str] = {
     "configuration": (
         ".rspec .mocharc.json .github/workflows/ci.yml Makefile jest.config.js tests/jest.config.js build.rs "
         "src/test/resources/META-INF/services/org.junit.jupiter.api.extension.Extension sitecustomize.py "
-        "pytest.py test/minitest/x_plugin.rb tests/pytest.ini tsconfig.build.json .cargo/config.toml junit- "
-        "platform.properties tasks.py "
+        "pytest.py "
+        "test/minitest/x_plugin.rb tests/pytest.ini tsconfig.build.json .cargo/config.toml junit-platform.properties "
+        "tasks.py "
     ),
     "manifest": (
         "pyproject.toml setup.cfg package.json package-lock.json Cargo.toml Cargo.lock go.mod go.sum Gemfile "
