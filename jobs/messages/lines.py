@@ -33,6 +33,8 @@ def _format_ending(e: Evidence) -> str:
         return "is flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     if e.timeout:
         return f"did not end within {e.timeout:g} seconds"
+    if e.refuted and e.exit_code == 0:
+        return f"passes, but proves nothing: {inline(e.refuted, 300)}"
     return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 

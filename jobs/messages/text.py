@@ -68,6 +68,8 @@ def format_evidence(e: Evidence) -> str:
         ending += " with the tests of the base branch, exit 0 with the change's own"
     if e.base and not e.passed:
         ending += " (already failing on the base branch)" if e.base == "failing" else " (flaky on the base branch too)"
+    if e.refuted:
+        ending += f", but it proves nothing: {inline(e.refuted, 300)}"
     before = f", exit {e.before} without the change" if e.before is not None else ""
     return f"{code(e.command)} → {ending}{before}, output SHA-256 `{e.digest[:12]}`"
 
