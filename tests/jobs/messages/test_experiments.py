@@ -30,8 +30,7 @@ def test_proof_has_a_line_for_each_kind_and_its_time() -> None:
 
 def test_proof_names_what_a_person_decides_what_was_refuted_and_what_did_not_run() -> None:
     assert list_proof(DISPUTED, "Ana") == [
-        "old tests with the new code: 211 of 214 pass; [c1] accepted by Ana: 3 existing tests no longer pass: "
-        "`tests/test_a.py::test_x`, `tests/test_a.py::test_y` and 1 more; this change edits them",
+        f"old tests with the new code: 211 of 214 pass; [c1] accepted by Ana: {describe_experiment(LOST)}",
         "new tests fail without the change: 3 of 3",
         "tests notice broken code: [k1] it passes although the changed files cannot be loaded: `shop/fees.py`",
         "not run (`proof: fast`): broken code [c1], false expectations",
@@ -55,6 +54,13 @@ def test_proof_of_many_commands_stays_short() -> None:
 
 def test_proof_is_empty_without_experiments() -> None:
     assert (list_proof(Gated(proof_seconds=3.0)), proof_line(Gated(proof_seconds=3.0))) == ([], "")
+
+
+def test_experiment_names_tests_after_its_first_clause() -> None:
+    assert describe_experiment(LOST) == (
+        "3 existing tests no longer pass: `tests/test_a.py::test_x`, `tests/test_a.py::test_y` and 1 more; this change "
+        "edits them"
+    )
 
 
 def test_experiment_without_a_text_has_one() -> None:

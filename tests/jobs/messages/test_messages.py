@@ -796,15 +796,8 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "format_page",
         "find_type",
     }  # of other messages
-    values = {
-        "list_choices",
-        "list_plan",
-        "current_activity",
-        "list_proofs",
-        "list_proof",
-        "list_asked",
-        "list_failing",
-    }
+    values = {"list_choices", "list_plan", "current_activity", "list_proofs", "list_failing"}
+    values |= {"list_proof", "list_asked"}
     values |= {"split_sections", "compose_description", "update_description", "choose_title", "fit_texts"}
     values |= {"find_template", "find_places", "tick_boxes"}
 
