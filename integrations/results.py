@@ -11,6 +11,8 @@ from integrations.findings import Found, Matched
 from integrations.lessons import Learned as Learned
 from integrations.proof import Experiment, TestCounts
 from integrations.proposals import ProposedCriterion as ProposedCriterion
+from integrations.tampering import Tampering as Tampering
+from integrations.tampering import TamperKind as TamperKind
 from integrations.values import NO_COMMIT, Codec, CommitSha, RunId, value
 
 RunRole = Literal[
@@ -72,30 +74,6 @@ class Evidence:
 
 
 EVIDENCE: Codec[Evidence] = Codec(Evidence)
-
-TamperKind = Literal[
-    "test_changed", "test_removed", "test_skipped", "assertion_weakened", "test_configuration", "ci", "lint_or_types",
-    "check_command", "snapshot", "exit_trick", "monkeypatch", "protected", "secret", "tests_lost", "fewer_tests",
-    "extras", "suppression", "writes", "proves_nothing",
-]  # fmt: skip
-"""protected: a place that needs approval. secret: what looks like one. ci, test_configuration, lint_or_types,
-check_command: configuration of checks. tests_lost: tests of the base commit that no longer pass or exist. fewer_tests:
-fewer executed or more skipped tests. extras: a file without which the checks fail. suppression: a comment or marker
-that silences a rule. writes: a file of the repository that a check changed. proves_nothing: a check that passes
-where it has to fail. The others are in the state of older
-releases."""
-
-
-@value
-class Tampering:
-    """A change that needs a person's approval: a check passes or fails only with it, it is in a protected place, or it
-    looks like a secret. `line` is in the new file, 0 for the whole file; `text` is the line, the reason, or the ids of
-    tests, as 'tests/test_a.py::test_x, …'; never that of a secret."""
-
-    kind: TamperKind
-    path: str
-    line: int = 0
-    text: str = ""
 
 
 @value
@@ -214,12 +192,14 @@ class Question:
 
 @value
 class Proposal:
-    """The planner's proposal for the contract: 1 to 5 criteria, at most three questions."""
+    """The planner's proposal for the contract: 1 to 5 criteria, at most three questions. `may_change` are path patterns
+    as in `jobs.loop.state.Contract`."""
 
     criteria: tuple[ProposedCriterion, ...]
     confidence: Confidence = "medium"
     questions: tuple[Question, ...] = ()
     summary: str = ""
+    may_change: tuple[str, ...] = ()
 
 
 PROPOSAL: Codec[Proposal] = Codec(Proposal)

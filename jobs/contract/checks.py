@@ -34,7 +34,7 @@ def replace_checks(contract: Contract, policy: RepositoryPolicy) -> Contract:
         return contract
     agreed = [c for c in contract.criteria if c.id.startswith("c")]
     requested = [c for c in contract.criteria if not c.id.startswith("c") and not is_check(c)]
-    return Contract(criteria=(*agreed, *checks, *requested), version=contract.version + 1)
+    return replace(contract, criteria=(*agreed, *checks, *requested), version=contract.version + 1)
 
 
 def mark_checks(contract: Contract, found: Iterable[BaseCheck], branch: str) -> Contract:

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from integrations.results import EvidenceKind, ProposedCriterion
+from jobs.contract.may_change import MOST_PATTERNS, read_may_change
 
 MAX_CRITERIA = 20
 MAX_CHARACTERS = 600
@@ -76,7 +77,8 @@ class _Item:
 class _Section:
     """The blocks below one heading; `finish`: the heading names acceptance criteria; `aside`: it excludes them.
 
-    `level` is that of a Markdown heading, 0 for others; `under` the depth of an item that is the heading."""
+    `level` is that of a Markdown heading, 0 for others; `under` the depth of an item that is the heading; `may_change`
+    are the patterns of its lines 'May change: …'."""
 
     finish: bool = False
     aside: bool = False
@@ -84,6 +86,7 @@ class _Section:
     under: int = 0
     items: list[_Item] = field(default_factory=list)
     paragraph: list[str] = field(default_factory=list)
+    may_change: list[str] = field(default_factory=list)
     closed: bool = False
 
     def list_criteria(self) -> list[str]:
@@ -104,6 +107,12 @@ def find_criteria(text: str) -> list[str]:
     if not found:
         found = [i.join_lines() for s in sections if not s.aside for i in s.items if i.task and i.lines]
     return list(dict.fromkeys(found))
+
+
+def find_may_change(text: str) -> tuple[str, ...]:
+    """The path patterns of the lines 'May change: a, b' below the headings of acceptance criteria."""
+    found = [pattern for section in _split_sections(text) if section.finish for pattern in section.may_change]
+    return tuple(dict.fromkeys(found))[:MOST_PATTERNS]
 
 
 def find_items(text: str) -> list[str]:
@@ -203,6 +212,9 @@ def _normalize_title(title: str) -> str:
 
 def _add_item(sections: list[_Section], depth: int, line: str, plain: bool) -> None:
     section = sections[-1]
+    if section.finish and (patterns := read_may_change(_unescape(line))) is not None:
+        section.may_change += patterns
+        line = ""
     if not plain and not section.finish and _normalize_title(line) in _CRITERIA_TITLES:
         sections.append(_Section(finish=True, under=depth))
         return
@@ -218,6 +230,9 @@ def _add_item(sections: list[_Section], depth: int, line: str, plain: bool) -> N
 def _add_line(sections: list[_Section], line: str, depth: int) -> None:
     """Add a line that is neither a heading nor the start of an item: to an item, or to a paragraph."""
     section, text = sections[-1], _unescape(line)
+    if section.finish and (patterns := read_may_change(text)) is not None:
+        section.may_change += patterns
+        return
     if not re.search(r"\w", _TAGS.sub("", text)):
         return  # a line of marks or tags, such as the fence of a collapsible section
     if depth and section.items:

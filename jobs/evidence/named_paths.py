@@ -53,12 +53,14 @@ def find_named_paths(text: str, paths: Iterable[str], repository: Iterable[str] 
 
 
 def find_allowed_paths(
-    paths: Iterable[str], may_change: Sequence[str], text: str, repository: Iterable[str] = ()
+    paths: Iterable[str], may_change: Sequence[str], text: str, repository: Iterable[str] = (), *, exactly: bool = False
 ) -> tuple[str, ...]:
-    """Those of `paths` that match a pattern of the contract's `may_change` or that the ticket's `text` names."""
+    """Those of `paths` that match a pattern of the contract's `may_change` or that the ticket's `text` names.
+    `exactly`: patterns with wildcards do not count, as for protected paths."""
     changed = tuple(dict.fromkeys(paths))
     named = set(find_named_paths(text, changed, repository))
-    return tuple(path for path in changed if path in named or find_protecting_pattern(path, may_change))
+    patterns = [pattern for pattern in may_change if not exactly or not set("*?[") & set(pattern)]
+    return tuple(path for path in changed if path in named or find_protecting_pattern(path, patterns))
 
 
 def _list_named(text: str) -> Iterator[str]:

@@ -85,6 +85,8 @@ def describe_verdicts(result: Result) -> tuple[str, ...]:
 def _describe_gate(gated: Gated) -> list[str]:
     states = ("flaky" if e.flaky else "passed" if e.passed else "failed" for e in gated.evidence)
     clauses = [f"gate: {_count(states)}"]
+    if gated.experiments:
+        clauses.append(f"experiments: {_count(one.result for one in gated.experiments)}")
     if gated.tampering:
         clauses.append(f"needs acceptance: {_count(found.kind for found in gated.tampering)}")
     if gated.stray:

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from integrations.errors import Rejected
+from integrations.proof import Experiment
 from integrations.values import RunId, Ticket
 from jobs.loop.state import LOOP, Loop
 
@@ -45,6 +46,7 @@ _PLAIN = {
     "proposals": "planning.proposals",
     "tampering_accepted": "candidate.accepted_sha",
     "tampering_accepted_by": "candidate.accepted_by",
+    "proof_seconds": "candidate.gate.proof_seconds",
     "merge": "upstream.merge_sha",
     "merged_into": "upstream.merged_into",
     "merges": "upstream.merges",
@@ -80,6 +82,7 @@ _AS_JSON = {
     "tried": "attempt.tried",
     "skills_read": "attempt.skills",
     "evidence": "candidate.gate.evidence",
+    "experiments": "candidate.gate.experiments",
     "tampering": "candidate.gate.tampering",
     "dependencies": "candidate.gate.dependencies",
     "others": "candidate.gate.others",
@@ -104,9 +107,9 @@ _AS_JSON = {
 
 def metadata_of(loop: Loop) -> Metadata:
     """The attachment's metadata, within Linear's types. Of long lists the newest entries are kept, of evidence the exit
-    codes without the output."""
+    codes without the output, of experiments the numbers, and the names that a person has to decide about."""
     evidence = tuple(replace(e, output="") for e in loop.candidate.evidence)
-    gate = replace(loop.candidate.gate, evidence=evidence)
+    gate = replace(loop.candidate.gate, evidence=evidence, experiments=_shorten(loop.candidate.gate.experiments))
     attempt = replace(loop.attempt, tried=loop.attempt.tried[-20:])
     candidate = replace(loop.candidate, gate=gate)
     escalation = loop.escalation and replace(loop.escalation, run_id=RunId(""))  # a rebuild does not find the run
@@ -119,6 +122,10 @@ def metadata_of(loop: Loop) -> Metadata:
         **{name: reduce(getitem, place.split("."), plain) for name, place in _PLAIN.items()},
         **{name: _bounded(reduce(getitem, place.split("."), plain)) for name, place in _AS_JSON.items()},
     }
+
+
+def _shorten(experiments: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
+    return tuple(replace(one, output="", names=one.names if one.result == "asked" else ()) for one in experiments)
 
 
 def loop_of(ticket: Ticket, metadata: Mapping[str, str | int | float]) -> Loop:

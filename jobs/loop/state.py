@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
-from pydantic_core import to_json
 
 from integrations.results import (
-    BaseState,
     Evidence,
     Gated,
     Judgement,
@@ -38,6 +35,8 @@ from integrations.values import (
 )
 from jobs.loop.ci_state import CiState
 from jobs.loop.comments import Comments, Guidance
+from jobs.loop.contract_state import Contract as Contract
+from jobs.loop.contract_state import Criterion as Criterion
 from jobs.loop.finding_state import FindingLink
 from jobs.loop.foreign_state import ForeignState
 from jobs.loop.lesson_state import LearningState
@@ -78,51 +77,6 @@ RUNNING = frozenset(
 AT_WORK = RUNNING | {Stage.WAITING, Stage.PREPARING, Stage.PUBLISHING}
 OPEN = frozenset({Stage.CI, Stage.REVIEW, Stage.MERGING})
 """The pull request is open, and people can review it."""
-
-
-@value
-class Criterion:
-    """One acceptance criterion. Loopline runs its `command` itself; without one the checker needs evidence, of the kind
-    that `evidence` names if it is set ('file and line', 'command output').
-
-    A repository check with a `base` state has it on the base commit too. One that fails there is run and reported, but
-    the work does not have to fix it. `since` is the commit that a person's request was about."""
-
-    id: str
-    text: str
-    command: str = ""
-    evidence: str = ""
-    base: BaseState = ""
-    since: CommitSha = NO_COMMIT
-
-
-@value
-class Contract:
-    """The acceptance criteria, frozen when work starts; an edit of the ticket's list raises `version`.
-
-    `may_change` are path patterns of existing tests, snapshots, CI and configuration files that the ticket asks to
-    change, proposed by the planner."""
-
-    criteria: tuple[Criterion, ...]
-    version: int = 1
-    may_change: tuple[str, ...] = ()
-
-    @property
-    def required(self) -> tuple[Criterion, ...]:
-        """The criteria that the work has to meet: all but the checks that fail on the base commit."""
-        return tuple(criterion for criterion in self.criteria if criterion.base != "failing")
-
-    def list_unchanged(self, head_sha: CommitSha) -> tuple[Criterion, ...]:
-        """The requests of people for which no commit was made: they were about this very commit."""
-        return tuple(criterion for criterion in self.criteria if criterion.since and criterion.since == head_sha)
-
-    @property
-    def digest(self) -> str:
-        """The first 12 hex digits of its SHA-256: shown to people, kept in the board memory. The `base` state is in the
-        text too."""
-        names = ("id", "text", "command", "evidence")
-        criteria = [{name: getattr(criterion, name) for name in names} for criterion in self.criteria]
-        return hashlib.sha256(to_json({"criteria": criteria})).hexdigest()[:12]
 
 
 EscalationClass = Literal[

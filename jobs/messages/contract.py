@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from integrations.results import Proposal, Question
 from integrations.values import Ticket
 from jobs.contract.agreement import read_ticket_criteria
@@ -50,13 +52,19 @@ def proposal_message(loop: Loop, proposal: Proposal) -> str:
         f"{why} {inline(proposal.summary)}".strip(),
         f"Proposed acceptance criteria ({proposal.confidence} confidence):\n\n{wanted}",
     ]
+    parts += filter(None, [may_change_line(proposal.may_change)])
     if proposal.questions:
         parts.append("Open questions:\n" + "\n".join(f"- {_format_question(q)}" for q in proposal.questions[:3]))
     parts.append(
-        "Reply `ok` to start with this list, edit it (`drop 2`, `2: new text`, `add: …`), send your own list, describe "
-        "what you want for a new proposal, or `/cancel`. No more budget is spent until you reply."
+        "Reply `ok` to start with this list, edit it (`drop 2`, `2: new text`, `add: …`, `May change: …`), send your "
+        "own list, describe what you want for a new proposal, or `/cancel`. No more budget is spent until you reply."
     )
     return "\n\n".join(parts)
+
+
+def may_change_line(patterns: Sequence[str]) -> str:
+    """The tests, CI and configuration files that the contract allows to change; empty without any."""
+    return f"May change: {', '.join(map(code, patterns))}" if patterns else ""
 
 
 def _reason_for_asking(ticket: Ticket, proposal: Proposal) -> str:
@@ -65,6 +73,8 @@ def _reason_for_asking(ticket: Ticket, proposal: Proposal) -> str:
         return "The ticket's list is longer than one contract can hold, so I am asking"
     if unclear := [f"“{inline(c.text)}”" for c in own.criteria if c not in proposal.criteria]:
         return f"I cannot verify {'; '.join(unclear[:3])} as stated, so I am asking"
+    if own.criteria and not set(proposal.may_change) <= set(own.may_change):
+        return "The work has to change tests or configuration that your list does not name, so I am asking"
     return "I am asking" if own.criteria else "I need acceptance criteria"
 
 
@@ -78,6 +88,7 @@ def agreed_message(loop: Loop) -> str:
     assert loop.contract
     named = ((c, c.command and f"`{c.command}`" not in c.text) for c in loop.contract.criteria)
     lines = "\n".join(f"- {inline(c.text)}" + (f" ({code(c.command)})" if more else "") for c, more in named)
+    lines += "".join(f"\n\n{line}" for line in [may_change_line(loop.contract.may_change)] if line)
     version = format_version(loop.contract)
     return (
         f"The ticket has no acceptance criteria, so this is the contract {version}:\n\n{lines}\n\n"
@@ -90,16 +101,22 @@ def waiting_for_contract_reason(loop: Loop) -> str:
 
 
 def criteria_changed_message(contract: Contract) -> str:
-    lines = "\n".join(f"- {inline(c.text)}" for c in contract.criteria)
+    lines = _list_criteria(contract)
     return (
         f"**Acceptance criteria changed ({format_version(contract)}).** The current turn finishes, then the work is "
         f"checked against the new list:\n\n{lines}"
     )
 
 
+def _list_criteria(contract: Contract) -> str:
+    lines = "\n".join(f"- {inline(c.text)}" for c in contract.criteria)
+    return "\n\n".join(filter(None, [lines, may_change_line(contract.may_change)]))
+
+
 def criteria_changed_guidance(contract: Contract) -> str:
     """The same, as guidance for the running maker."""
     lines = "\n".join(f"- [{c.id}] {inline(c.text)}" for c in contract.criteria)
+    lines += "".join(f"\n\n{line}" for line in [may_change_line(contract.may_change)] if line)
     return f"The ticket changed. These acceptance criteria replace the contract in your brief:\n{lines}"
 
 

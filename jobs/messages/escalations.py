@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from integrations.environments.failure import find_decisive_line
 from integrations.events import UNTIL_RESOLVED
-from integrations.results import Evidence, RunRole, Tampering
+from integrations.results import Evidence, RunRole
 from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
+from jobs.messages.approvals import acceptance_line, list_approvals
 from jobs.messages.ci import failure_logs_message
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     code,
     fenced,
     fold,
-    format_tampering,
     format_time,
     inline,
     limit_words,
@@ -102,7 +102,7 @@ _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
         _TAKE_OVER,
         _CLOSE,
     ),
-    "tamper": ("`/accept` allows these changes in this commit", _RETRY, _TAKE_OVER, _CLOSE),
+    "tamper": ("`/accept` allows these changes, all of them, in this commit", _RETRY, _TAKE_OVER, _CLOSE),
 }
 
 
@@ -139,6 +139,8 @@ def escalation_message(loop: Loop) -> str:
     last = find_decisive_line(failing[0].output) if failing else ""
     hints = [f"Last failure: {code(limit_words(last, _LINE_WORDS))}"] if last and last not in loop.reason else []
     hints.append(f"Likely cause: {_HYPOTHESES[kind]}")
+    if kind == "tamper":
+        hints.append(acceptance_line(loop.candidate.tampering))
     is_short = len(loop.reason.split()) <= _SHORT_REASON_WORDS  # a longer one names cause and fix itself
     shown, folded = (hints, []) if is_short else ([], hints)
     return "\n\n".join(
@@ -158,7 +160,8 @@ def _format_record(loop: Loop, failing: Sequence[Evidence]) -> str:
     tried = "\n".join(f"- {inline(line)}" for line in loop.all_tried[-12:]) or "- nothing yet"
     parts = [inline(loop.reason)] * is_long + ["Tried:\n" + tried]
     if loop.candidate.tampering:
-        parts.append("Changed:\n" + "\n".join(f"- {format_tampering(t)}" for t in loop.candidate.tampering))
+        gate = loop.candidate.gate
+        parts.append(f"Needs approval:\n{list_approvals(gate.tampering, gate.experiments)}")
     parts += [
         f"Last output of {code(e.command)} (exit {e.exit_code}):\n\n```\n{fenced(e.output)}\n```" for e in failing
     ]
@@ -221,19 +224,3 @@ def too_many_revisions_reason(revisions: int) -> str:
 
 def spinning_reason(summary: str) -> str:
     return f"the maker made no progress: {inline(summary)}"
-
-
-def tamper_reason(found: Sequence[Tampering]) -> str:
-    """The work is done, but each of these places needs a person's approval."""
-    groups = {
-        "protected paths": [t for t in found if t.kind == "protected"],
-        "possible secrets": [t for t in found if t.kind == "secret"],
-        "changed tests or checks": [t for t in found if t.kind not in {"protected", "secret"}],
-    }
-    shown = [f"{name} ({_list_paths(places)})" for name, places in groups.items() if places]
-    return f"the work meets the acceptance criteria but needs your approval for {', '.join(shown)}."
-
-
-def _list_paths(found: Sequence[Tampering]) -> str:
-    paths = list(dict.fromkeys(code(t.path) for t in found))
-    return ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")

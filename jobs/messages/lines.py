@@ -34,7 +34,7 @@ def _format_ending(e: Evidence) -> str:
     if e.timeout:
         return f"did not end within {e.timeout:g} seconds"
     if e.needs_approval:
-        return f"proves nothing: {inline(e.refuted)}"
+        return f"passes, but proves nothing: {inline(e.refuted, 300)}"
     return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 

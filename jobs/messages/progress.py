@@ -6,7 +6,9 @@ from integrations.values import QueuePlace
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, Loop, Stage
 from jobs.messages.ci import progress_line
+from jobs.messages.contract import may_change_line
 from jobs.messages.environment import preflight_line
+from jobs.messages.experiments import proof_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     MARKS,
@@ -24,7 +26,7 @@ from jobs.messages.text import (
 
 SUPERSEDED_MESSAGE = "Superseded: see the newest progress comment."
 """The progress comment of an earlier generation."""
-_LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 60, 14, 25, 20
+_LIST_WORDS, _TEXT_WORDS, _REASON_WORDS, _LINE_WORDS = 40, 14, 25, 20
 
 
 def progress_message(
@@ -50,6 +52,9 @@ def progress_message(
     if loop.contract:
         shown += [f"- … and {len(others)} more below"] * bool(others)
         parts.append(f"Acceptance criteria (contract {format_version(loop.contract)}):\n" + "\n".join(shown))
+        parts += filter(None, [may_change_line(loop.contract.may_change)])
+    if line := proof_line(loop.candidate.gate):
+        parts.append(line)
     if line := preflight_line(loop.preflight.result, loop.workspace.base_branch):
         parts.append(line)
     if line := blocked_commands_line(loop.blocked, loop.workflow.network):

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from integrations.results import ChangedFile, CriterionResult, Provenance
 from jobs.loop.pull_request_policy import CONVENTIONAL, PLAIN
 from jobs.loop.state import Contract, Loop
+from jobs.messages.experiments import list_proof
 from jobs.messages.pull_request_body import fit_texts
 from jobs.messages.text import (
     MARKS,
@@ -86,6 +87,7 @@ def pull_request_body(loop: Loop, dashboard_url: str) -> str:
             + "\n".join(_bound(_list_results(loop.contract, loop.candidate.verdict.results), page)),
         ),
         ("Evidence", "\n".join(_bound([f"- {format_evidence(e)}" for e in loop.candidate.evidence], page))),
+        ("Proof", "\n".join(_bound([f"- {line}" for line in _list_proof(loop)], page))),
         ("New dependencies", "\n".join(_bound([f"- {code(name)}" for name in loop.candidate.gate.dependencies], page))),
         (
             "Accepted changes",
@@ -230,6 +232,10 @@ def _list_results(contract: Contract, results: tuple[CriterionResult, ...]) -> l
         else f"- ? {_line(c.text)} — not judged"
         for c in contract.criteria
     ]
+
+
+def _list_proof(loop: Loop) -> list[str]:
+    return list_proof(loop.candidate.gate, loop.candidate.accepted_by)
 
 
 def _list_not_checked(loop: Loop) -> list[str]:

@@ -213,10 +213,6 @@ def budget_message(by: str, more: float, cap: float) -> str:
     return f"{inline(by)} added ${more:.2f}. From the next run on, the ticket's budget is ${cap:.2f}."
 
 
-def accepted_message(by: str, sha: str) -> str:
-    return f"{inline(by)} accepted the changes to tests and checks in `{sha[:7]}`. Continuing."
-
-
 def moved_reason(column: str) -> str:
     return f"the ticket was moved to {inline(column)}."
 

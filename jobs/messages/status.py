@@ -6,6 +6,7 @@ from integrations.values import QueuePlace
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.experiments import proof_line
 from jobs.messages.progress import queued_message
 from jobs.messages.text import MARKS, code, format_evidence, inline, money_message, state_message
 
@@ -20,7 +21,7 @@ _COMMANDS = {
     "/merge": "merges the approved commit, or lists what is missing; `/merge anyway` leaves out what is not required",
     "/ticket <what>": "files a linked ticket for later; without a text, one with the checker's findings",
     "/ignore <reason>": "rejects the finding of an automation, so that it is not filed again",
-    "/accept": "accepts changes to tests and checks",
+    "/accept": "accepts the listed changes in the present commit",
     "/budget +<dollars>": "adds to the ticket's budget",
     "/takeover": "hands the branch to you",
     "/link <login>": "names your account on the code host",
@@ -64,6 +65,8 @@ def status_message(loop: Loop, budget: float, queued: QueuePlace | None = None) 
     if loop.reason:
         lines.append(inline(loop.reason))
     if line := checks_line(loop):
+        lines.append(line)
+    if line := proof_line(loop.candidate.gate):
         lines.append(line)
     if loop.pull_request.url:
         lines.append(f"Pull request: {loop.pull_request.url}")

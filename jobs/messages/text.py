@@ -65,7 +65,7 @@ def format_evidence(e: Evidence) -> str:
     if e.flaky:
         ending = "flaky: exit codes " + ", ".join(map(str, e.exit_codes)) + " at the same commit"
     elif e.needs_approval:
-        ending += f", but it proves nothing: {inline(e.refuted)}"
+        ending += f", but it proves nothing: {inline(e.refuted, 300)}"
     if e.base and not e.passed:
         ending += " (already failing on the base branch)" if e.base == "failing" else " (flaky on the base branch too)"
     return f"{code(e.command)} → {ending}, output SHA-256 `{e.digest[:12]}`"

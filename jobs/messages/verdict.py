@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.results import CriterionResult
 from jobs.loop.state import Criterion, Loop
 from jobs.messages.ci import checks_line
+from jobs.messages.experiments import format_tests, list_proof
 from jobs.messages.foreign import others_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.pull_request import format_page
@@ -26,7 +27,7 @@ STATUS_CONTEXT = "loopline/verdict"
 
 VISIBLE_WORDS = 120
 """Of a verdict before its fold."""
-_LIST_WORDS, _TEXT_WORDS, _EVIDENCE_WORDS = 80, 14, 12
+_LIST_WORDS, _PROOF_WORDS, _TEXT_WORDS, _EVIDENCE_WORDS = 50, 45, 14, 12
 
 
 def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
@@ -40,9 +41,16 @@ def verdict_message(loop: Loop, dashboard_url: str = "") -> str:
     shown, others = fit_lines(_list_results(loop), _LIST_WORDS)
     if others:
         shown.append(f"- … and {len(others)} more below")
+    proof = list_proof(candidate.gate, candidate.accepted_by)
+    short, rest = fit_lines(proof, _PROOF_WORDS)
+    if proof:
+        shown.append("- " + "; ".join([*short, *rest[-1:]]))
     by = "A second, read-only agent checked this commit against the output of commands that Loopline ran itself."
     by = carried_line(loop) or by
-    more = ["\n".join(others), *_list_accepted(loop), "Not checked:\n" + _not_checked(loop)]
+    more = ["\n".join(others)]
+    if len(rest) > 1:
+        more.append("Proof:\n" + "\n".join(f"- {line}" for line in proof))
+    more += [*_list_accepted(loop), "Not checked:\n" + _not_checked(loop)]
     if line := checks_line(loop):
         shown.append(f"\n{line}")
     more += filter(None, [blocked_commands_line(loop.blocked, loop.workflow.network)])
@@ -78,7 +86,8 @@ def _name_evidence(loop: Loop, criterion: Criterion, result: CriterionResult) ->
         return "flaky at this commit"
     if proof:
         on_base = " on the base branch too" if proof.base and not proof.passed else ""
-        return f"exit {proof.exit_code} in {proof.seconds:.1f} s{on_base}"
+        tests = f", {format_tests(proof.tests)}" if proof.tests else ""
+        return f"exit {proof.exit_code} in {proof.seconds:.1f} s{tests}{on_base}"
     unchanged = loop.contract is not None and criterion in loop.contract.list_unchanged(loop.candidate.head_sha)
     held = "no new commit, it held before: " if unchanged else ""
     return held + inline(limit_words(result.place or result.evidence, _EVIDENCE_WORDS))

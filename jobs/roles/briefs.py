@@ -18,8 +18,10 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.state import ClosedAttempt
 from jobs.loop.template import describe_issue, render
 from jobs.messages.ci import name_failure
+from jobs.messages.experiments import format_tests
 from jobs.messages.network import blocked_commands_line
 from jobs.roles.merge_brief import format_merge
+from jobs.roles.proof_brief import format_experiments, format_refuted
 from jobs.roles.review_comments import format_answers, format_review_comments
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
 from jobs.workflow.run import TREELESS
@@ -71,6 +73,7 @@ def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
         _format_attempts(spec),
         _format_failures(spec),
         _format_last_results(spec),
+        format_refuted(spec),
         _format_blocked(spec),
     )
 
@@ -108,7 +111,7 @@ def build_judge_brief(spec: RunSpec, diff: str) -> str:
 
 
 def build_checker_brief(spec: RunSpec, diff: str) -> str:
-    """Ticket, its background, contract, Loopline's evidence, possible tampering, the diff; not the maker's claim."""
+    """Ticket, its background, contract, Loopline's evidence, what needs approval, the diff; not the maker's claim."""
     return _join(
         format_ticket(spec),
         format_background(spec),
@@ -142,7 +145,8 @@ def _join(*parts: str) -> str:
 
 
 def _format_review(spec: RunSpec, characters: int, diff: str) -> str:
-    """Guidance, the commands that Loopline ran with exit codes and the ends of outputs, tampering, and the diff."""
+    """Guidance, the commands that Loopline ran with exit codes and the ends of outputs, experiments, what needs
+    approval, and the diff."""
     lines = "\n".join(_format_proof(e) for e in spec.candidate.evidence) or "- no criterion names a command"
     outputs = "\n\n".join(
         f"output of {e.name}:\n{e.output[-characters:].strip()}" for e in spec.candidate.evidence if e.output
@@ -152,6 +156,7 @@ def _format_review(spec: RunSpec, characters: int, diff: str) -> str:
         format_answers(spec),
         "## Evidence\n\nCommands that Loopline ran in a clean checkout of this commit:",
         fence(spec, "evidence", _join(lines, outputs)),
+        format_experiments(spec),
         _format_tampering(spec),
         "## Diff\n\n" + fence(spec, "diff", diff or "(empty)"),
     )
@@ -163,8 +168,10 @@ def _format_proof(e: Evidence) -> str:
         notes.append("it fails on the base commit too" if e.base == "failing" else "it is flaky on the base commit too")
     if e.flaky:
         notes.append(f"FLAKY, which proves nothing: at this commit it ended with {', '.join(map(str, e.exit_codes))}")
+    if e.tests:
+        notes.append(format_tests(e.tests))
     if e.refuted:
-        notes.append(f"it proves nothing: {e.refuted}")
+        notes.append(f"PROVES NOTHING: {' '.join(e.refuted.split())}")
     return "; ".join(notes)
 
 
@@ -176,10 +183,10 @@ def _format_tampering(spec: RunSpec) -> str:
         for t in spec.candidate.tampering
     )
     task = (
-        "Changes that a person has to accept: to files that check this work, in protected places, or possible secrets. "
-        "State for each whether the ticket requires it and whether it hides a failure:"
+        "Changes that a person has to accept: without them a check has another result, they are in protected places, "
+        "or they could be secrets. State for each whether the ticket requires it and whether it hides a failure:"
     )
-    return f"## Possible tampering\n\n{task}\n\n{fence(spec, 'tampering', lines)}"
+    return f"## Needs a person's approval\n\n{task}\n\n{fence(spec, 'tampering', lines)}"
 
 
 def _format_contract(spec: RunSpec) -> str:
@@ -189,6 +196,8 @@ def _format_contract(spec: RunSpec) -> str:
         for c in spec.contract.criteria
     ]
     listed = "\n".join(lines)
+    if spec.contract.may_change:
+        listed += f"\nMay change: {', '.join(spec.contract.may_change)}"
     own = [c.id for c in spec.contract.criteria if c.base == "failing"]
     note = f"\n\nNot part of the work, since they fail without it: {', '.join(own)}." if own else ""
     return (

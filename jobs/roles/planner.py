@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -15,6 +16,8 @@ from integrations.results import PROPOSAL, EvidenceKind, Planned, Proposal, Prop
 from integrations.sandbox.session import Session
 from jobs.contract.agreement import read_ticket_criteria
 from jobs.contract.criteria import MAX_CRITERIA
+from jobs.contract.may_change import MOST_CHARACTERS, MOST_PATTERNS, clean_patterns, is_pattern
+from jobs.evidence.named_paths import find_named_paths
 from jobs.roles.briefs import build_planner_brief
 from jobs.roles.limits import get_command_seconds
 from jobs.roles.reading import read_and_answer
@@ -82,6 +85,12 @@ class SubmittedProposal(BaseModel):
     confidence: Literal["high", "medium", "low"] = Field(
         description="high: this is surely what is meant; low: the ticket could mean something else"
     )
+    may_change: list[Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]] = Field(
+        default=[],
+        max_length=MOST_PATTERNS,
+        description="paths, or folders with /**, of existing tests, snapshots, CI and configuration files whose change "
+        "the ticket asks for; empty for most tickets",
+    )
     questions: list[SubmittedQuestion] = Field(
         default=[], max_length=3, description="only what changes the criteria and cannot be found in the repository"
     )
@@ -121,7 +130,11 @@ def _accept_proposal(
     commands = [c.command for c in (*answer.criteria, *answer.unclear) if c.command]
     if wrong := "; ".join(find_unstartable(run, session, commands, stopped)):
         return reject_answer(f"These commands cannot be started here: {wrong}.")
-    return accept_answer(PROPOSAL.to_builtins(build_proposal(answer, own)))
+    proposal, ticket = build_proposal(answer, own), run.spec.ticket
+    if own:  # the ticket's list can be confirmed without a question if it names these paths
+        named = find_named_paths(f"{ticket.title}\n{ticket.description}", proposal.may_change)
+        proposal = replace(proposal, may_change=tuple(one for one in proposal.may_change if one not in named))
+    return accept_answer(PROPOSAL.to_builtins(proposal))
 
 
 def read_proposal(arguments: Mapping[str, Any], own: int = 0) -> SubmittedProposal | ToolResult:
@@ -133,6 +146,8 @@ def read_proposal(arguments: Mapping[str, Any], own: int = 0) -> SubmittedPropos
         return reject_answer("criteria: the ticket has no list of its own, so propose at least one.")
     if answer.criteria and answer.unclear:
         return reject_answer("Send a whole list as criteria, or the unclear items of the ticket's own list, not both.")
+    if wrong := [one for one in answer.may_change if not is_pattern(one) or one[0] == "*"]:
+        return reject_answer(f"may_change: {', '.join(wrong)}: name paths, or folders with /** at the end.")
     if missing := [str(item.item) for item in answer.unclear if item.item > own]:
         return reject_answer(f"unclear: the ticket's own list has no item {', '.join(missing)}.")
     return answer
@@ -146,6 +161,7 @@ def build_proposal(answer: SubmittedProposal, own: Sequence[ProposedCriterion]) 
         confidence=answer.confidence,
         questions=tuple(Question(text=q.text, options=tuple(q.options)) for q in answer.questions),
         summary=answer.summary,
+        may_change=clean_patterns(answer.may_change),
     )
 
 

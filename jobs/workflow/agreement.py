@@ -58,7 +58,9 @@ def on_planner_finished(loop: Loop, result: Planned, at: float, policy: ServiceP
     if contract := agree(loop.ticket.description, loop.policy, proposal):
         return start_work(replace(loop, contract=contract), at, policy)
     if proposal and needs_no_approval(proposal, loop.ticket.description, loop.policy):
-        agreed = mark_contract(replace(loop, contract=build_contract(proposal.criteria, loop.policy)))
+        agreed = mark_contract(
+            replace(loop, contract=build_contract(proposal.criteria, loop.policy, proposal.may_change))
+        )
         return start_work(agreed, at, policy, PostComment(body=messages.agreed_message(agreed)))
     return ask(loop)
 
@@ -95,7 +97,7 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
         return Decision(loop)
     if refused := _refuse_edit(loop, event, policy):
         return refused
-    before = read_ticket_criteria(loop.ticket.description).criteria
+    before = read_ticket_criteria(loop.ticket.description)
     order = _order_runs(loop, event.ticket)
     loop = replace(loop, ticket=event.ticket)
     if awaits_repository(loop):
@@ -103,10 +105,10 @@ def on_ticket_edited(loop: Loop, event: TicketEdited, policy: ServicePolicy) -> 
     if order:
         decision = on_ticket_edited(loop, event, policy)
         return Decision(decision.loop, (*order, *decision.commands))
-    now = read_ticket_criteria(loop.ticket.description).criteria
+    now = read_ticket_criteria(loop.ticket.description)
     if now != before:
         loop = replace(loop, planning=replace(loop.planning, proposal=None))  # made for the old list
-    if loop.stage is Stage.ASKING and now:
+    if loop.stage is Stage.ASKING and now.criteria:
         return agree_or_ask(loop, event.at, policy, MoveTicket(column="working"))
     if now == before or loop.contract is None or refresh_contract(loop) == loop.contract:
         return Decision(loop)
@@ -153,12 +155,12 @@ def refresh_contract(loop: Loop) -> Contract | None:
         return None
     judged = agree(loop.ticket.description, loop.policy, loop.planning.proposal)
     fresh = judged if loop.planning.proposal else build_own_contract(loop.ticket.description, loop.policy)
-    if fresh is None or _criteria_of(fresh, "c") == _criteria_of(loop.contract, "c"):
+    known = (_criteria_of(loop.contract, "c"), loop.contract.may_change)
+    if fresh is None or (_criteria_of(fresh, "c"), fresh.may_change) == known:
         return loop.contract
     criteria = (*fresh.criteria, *_criteria_of(loop.contract, "r"))
-    return mark_contract(
-        replace(loop, contract=Contract(criteria=criteria, version=loop.contract.version + 1))
-    ).contract
+    changed = replace(fresh, criteria=criteria, version=loop.contract.version + 1)
+    return mark_contract(replace(loop, contract=changed)).contract
 
 
 def _criteria_of(contract: Contract, origin: str) -> tuple[Criterion, ...]:

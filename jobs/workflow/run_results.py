@@ -18,6 +18,7 @@ from jobs.loop.commands import Command, MoveTicket, PostComment, PublishBranch, 
 from jobs.loop.comments import join_guidance
 from jobs.loop.state import EscalationClass, Loop, Stage
 from jobs.messages import lines
+from jobs.messages.approvals import tamper_reason
 from jobs.messages.environment import environment_reason
 from jobs.messages.escalations import (
     agent_question_reason,
@@ -25,7 +26,6 @@ from jobs.messages.escalations import (
     no_commit_reason,
     run_blocked_reason,
     spinning_reason,
-    tamper_reason,
 )
 from jobs.messages.pull_request import size_message
 from jobs.messages.upstream import merged_cause

@@ -22,6 +22,7 @@ from jobs.loop.comments import GUIDANCE_CHARACTERS, Guidance, join_guidance
 from jobs.loop.finding_state import RequestAutomation
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages import replies
+from jobs.messages.approvals import accepted_message
 from jobs.messages.pull_request import pull_request_title
 from jobs.messages.status import help_message, status_message, why_message
 from jobs.workflow.approvals import approve, is_reviewable, link_account
@@ -308,13 +309,14 @@ def _switch(loop: Loop, name: str, reason: str, author: Person, at: float) -> De
 
 
 def _accept(loop: Loop, author: Person, at: float) -> Decision | None:
-    """Accept the candidate's changes to tests and checks; None if no escalation asks for that."""
+    """Accept all changes of the candidate that need approval; None if no escalation asks for that."""
     candidate = replace(loop.candidate, accepted_sha=loop.candidate.head_sha, accepted_by=author.name)
     accepted = replace(loop, reason="", candidate=candidate)
     asked = loop.stage is Stage.NEEDS_HUMAN and loop.escalation and loop.escalation.kind == "tamper"
     if not asked or not candidate.tampering or objection_to(accepted):
         return None
-    comment = PostComment(body=replies.accepted_message(author.name, candidate.head_sha))
+    body = accepted_message(author.name, candidate.head_sha, candidate.tampering, candidate.gate.experiments)
+    comment = PostComment(body=body)
     return finish(accepted, at, comment, SetNeedsHuman(needed=False), MoveTicket(column="working"))
 
 

@@ -19,6 +19,7 @@ from integrations.findings import EvidenceRun, ProposedFinding
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import HostCheck
+from integrations.proof import Experiment, ExperimentKind, TestCounts
 from integrations.results import (
     BaseCheck,
     ChangedFile,
@@ -28,6 +29,7 @@ from integrations.results import (
     Evidence,
     FileNote,
     Finding,
+    Gated,
     Judgement,
     Preflighted,
     Proposal,
@@ -157,6 +159,40 @@ CALLED = [
     for kind in get_args(EscalationClass)
 ]
 STUCK = CALLED[0]
+NO_REPORT, FAST = "no report", "`proof: fast`"
+PROOF = Gated(
+    evidence=(replace(PASSED, tests=TestCounts(passed=217, skipped=3)),),
+    experiments=(
+        Experiment(criterion="c1", kind="old_tests", result="held", held=214, total=214),
+        Experiment(criterion="c1", kind="new_tests", result="held", held=3, total=3),
+        Experiment(criterion="c1", kind="broken_code", result="held"),
+        Experiment(criterion="c1", kind="false_expectations", result="held"),
+        Experiment(criterion="k1", kind="suppressions", result="held"),
+    ),
+    proof_seconds=41.2,
+)
+LOST = Experiment(
+    criterion="c1", kind="old_tests", result="asked", held=211, total=214,
+    text="3 existing tests no longer pass; this change edits them",
+    names=("tests/test_a.py::test_x", "tests/test_a.py::test_y"),
+)  # fmt: skip
+BLIND = Experiment(criterion="k1", kind="broken_code", result="refuted", names=("shop/fees.py",), output="1 passed")
+SKIPPED = (
+    Experiment(criterion="c1", kind="broken_code", result="skipped", text=FAST),
+    Experiment(criterion="c1", kind="false_expectations", result="skipped", text=FAST),
+    Experiment(criterion="c2", kind="new_tests", result="skipped", text="the time budget is used up"),
+    Experiment(criterion="k1", kind="old_tests", result="unknown", text=NO_REPORT),
+    Experiment(criterion="k1", kind="new_tests", result="unknown", text=NO_REPORT),
+)
+DISPUTED = replace(PROOF, experiments=(LOST, BLIND, *PROOF.experiments[1:2], *SKIPPED), proof_seconds=125.0)
+LOST_TESTS = Tampering(
+    kind="tests_lost", path="tests/test_a.py", text="tests/test_a.py::test_x, tests/test_a.py::test_y"
+)
+NEW_KINDS = (
+    LOST_TESTS,
+    Tampering(kind="extras", path="pytest.ini", text="added"),
+    Tampering(kind="suppression", path="shop/fees.py", line=4, text="x = 1  # noqa"),
+)
 BARE = loop_with(TICKET)
 CONFLICTS = tuple(MergeConflict(path=f"shop/{n}.py", text="CONFLICT (content)") for n in range(8))
 MERGED_BASE = replace(
@@ -344,7 +380,13 @@ SHOWN = {
     "missing_labels_reason": [m.missing_labels_reason(["agent"]), m.missing_labels_reason(["agent", "web"])],
     "policy_notes_message": [m.policy_notes_message(["Keys without a meaning here: codex", "`git clone` is left out"])],
     "checks_changed_message": [m.checks_changed_message(replace(CONTRACT, version=2))],
+    "proof_line": [m.proof_line(gate) for gate in (PROOF, DISPUTED)],
+    "refuted_line": [m.refuted_line(replace(BLIND, kind=kind)) for kind in get_args(ExperimentKind)],
+    "list_approvals": [m.list_approvals(NEW_KINDS, (LOST,)), m.list_approvals(NEW_KINDS[1:], (LOST,))],
+    "acceptance_line": [m.acceptance_line(found) for found in (TAMPERING, PLACES, NEW_KINDS)],
+    "may_change_line": [m.may_change_line(("tests/test_fees.py", ".github/workflows/ci.yml"))],
     "progress_message": [
+        m.progress_message(changed(DONE, gate=PROOF), 3),
         *(m.progress_message(loop, 3) for loop in (MAKING, DONE, STUCK)),
         m.progress_message(replace(MAKING, stage=Stage.GATING), 3, check=CHECK),
     ],
@@ -376,6 +418,7 @@ SHOWN = {
     "proposal_message": [
         m.proposal_message(ASKED, PROPOSAL),
         m.proposal_message(replace(ASKED, ticket=LISTED), PROPOSAL),
+        m.proposal_message(ASKED, replace(PROPOSAL, may_change=("tests/test_login.py", ".github/workflows/ci.yml"))),
     ],
     "agreed_message": [m.agreed_message(ASKED)],
     "waiting_for_contract_reason": [m.waiting_for_contract_reason(loop) for loop in (ASKED, MAKING)],
@@ -385,6 +428,7 @@ SHOWN = {
     "verdict_message": [
         m.verdict_message(CARRIED),
         m.verdict_message(DONE),
+        *(m.verdict_message(changed(DONE, gate=gate)) for gate in (PROOF, DISPUTED)),
         m.verdict_message(UNCHANGED, "https://loopline.acme.test"),
         m.verdict_message(LONG, "https://loopline.acme.test"),
     ],
@@ -407,10 +451,18 @@ SHOWN = {
             "https://loopline.acme.test",
         ),
         m.pull_request_body(changed(DONE, base_sha="b" * 40), "https://loopline.acme.test"),
+        m.pull_request_body(changed(DONE, base_sha="b" * 40, gate=DISPUTED), "https://loopline.acme.test"),
     ],
     "pull_request_subtitle": [m.pull_request_subtitle(DONE)],
     "escalation_message": [
-        m.escalation_message(loop) for loop in (*CALLED, changed(CALLED[-1], tampering=PLACES), QUESTION, ASKING_RUN)
+        m.escalation_message(loop)
+        for loop in (
+            *CALLED,
+            changed(CALLED[-1], tampering=PLACES),
+            changed(CALLED[-2], gate=replace(DISPUTED, tampering=NEW_KINDS)),
+            QUESTION,
+            ASKING_RUN,
+        )
     ],
     "reminder_message": [m.reminder_message(STUCK)],
     "triage_message": [
@@ -423,9 +475,9 @@ SHOWN = {
     "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
-    "tamper_reason": [m.tamper_reason(TAMPERING), m.tamper_reason((*TAMPERING, *PLACES))],
+    "tamper_reason": [m.tamper_reason(TAMPERING), m.tamper_reason((*TAMPERING, *PLACES, *NEW_KINDS))],
     "leak_line": [m.leak_line(PLACES[1:])],
-    "accepted_message": [m.accepted_message("Ana", "a" * 40)],
+    "accepted_message": [m.accepted_message("Ana", "a" * 40, found) for found in (TAMPERING, (*PLACES, *NEW_KINDS))],
     "unchecked_description": [m.UNCHECKED_DESCRIPTION],
     "approach_line": [m.approach_line(attempt) for attempt in (1, 2, 3)],
     "no_result_line": [m.no_result_line("turns", ""), m.no_result_line("failed", "it broke")],
@@ -712,6 +764,10 @@ def test_messages_match_the_snapshot() -> None:
 def test_messages_are_all_in_the_snapshot() -> None:
     parts = {
         "format_evidence",
+        "format_tests",
+        "format_names",
+        "format_seconds",
+        "describe_experiment",
         "format_tampering",
         "inline",
         "fenced",
@@ -741,6 +797,7 @@ def test_messages_are_all_in_the_snapshot() -> None:
         "find_type",
     }  # of other messages
     values = {"list_choices", "list_plan", "current_activity", "list_proofs", "list_failing"}
+    values |= {"list_proof", "list_asked"}
     values |= {"split_sections", "compose_description", "update_description", "choose_title", "fit_texts"}
     values |= {"find_template", "find_places", "tick_boxes"}
 
@@ -780,6 +837,7 @@ def test_message_with_long_parts_fits_on_a_phone(kind: str) -> None:
     stuck = changed(
         LONG, stage=Stage.NEEDS_HUMAN, reason=words, tried=(words,) * 20, summary=words,
         evidence=(replace(FAILED, name="c0", command=words, output=words),), tampering=TAMPERING * 40,
+        experiments=tuple(replace(one, text=words, names=(words,) * 9) for one in DISPUTED.experiments) * 5,
     )  # fmt: skip
     text = {
         "progress": lambda: m.progress_message(replace(stuck, preflight=Preflight(result=ON_BASE)), 3),

@@ -31,6 +31,7 @@ PARTS = {
     "list_names", "name_mover", "format_starters", "name_failure", "current_activity", "list_choices", "list_plan",
     "list_proofs", "list_failing", "find_type", "split_sections", "compose_description", "update_description",
     "choose_title", "fit_texts", "find_template", "find_places", "tick_boxes",
+    "list_proof", "list_asked",
 }  # fmt: skip
 GUIDANCE = {"criteria_changed_guidance", "answered_guidance", "corrected_guidance"}
 COPIES = {"part_body"}

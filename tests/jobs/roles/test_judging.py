@@ -61,6 +61,6 @@ def test_judge_gets_diff_evidence_tampering_and_claim_without_instructions(agent
 
     asked = agents.script.asked[0]
     assert "+three" in asked.section("Diff")
-    assert "- test_skipped: tests/test_x.py:3: @skip" in asked.section("Possible tampering")
+    assert "- test_skipped: tests/test_x.py:3: @skip" in asked.section("Needs a person's approval")
     assert "I did it all." in asked.section("Claim")
     assert "Money is cents." not in asked.system and "Standard library" not in asked.system
