@@ -99,19 +99,17 @@ def judge_writes(case: Case, layout: Layout) -> Experiment:
 
 
 def _judge_old_tests(case: Case, variation: Variation, ran: Measured) -> Experiment:
-    base = case.before
-    passed = set(base.report.passed)
-    lost = sorted(passed - set(ran.report.passed))
-    held, total = len(passed) - len(lost), len(passed)
-    if passed:
-        text = f"{_count(lost, 'existing test')} no longer {'pass' if len(lost) != 1 else 'passes'}" if lost else ""
-    elif base.exit_code:
-        return _find(case, "old_tests", "unknown", "the command fails on the base commit")
-    elif base.report.source and ran.report.source:
-        held, total = ran.report.counts.passed, base.report.counts.passed
-        text = f"{held} existing tests pass with the new code, {total} did before" if held < total else ""
-    else:
-        text = "the existing tests fail with the new code" if ran.exit_code else ""
+    """All tests of the base commit have to pass, also those that fail there: the candidate is green."""
+    base, found = case.before.report, ran.report
+    wanted = set(base.passed) | (set(base.failed) & {*found.passed, *found.failed, *found.skipped})
+    lost = sorted(wanted - set(found.passed))
+    held, total, text = len(wanted) - len(lost), len(wanted), ""
+    if not base.has_ids and base.source and found.source:
+        held, total = found.counts.passed, base.counts.executed
+    if held < total:
+        text = f"{held} of {total} existing tests pass with the new code"
+    elif ran.exit_code and not base.has_ids:
+        text = "the existing tests fail with the new code"
     if not text:
         return _find(case, "old_tests", "held", "", held=held, total=total)
     if variation.paths and all(map(case.is_allowed, variation.paths)):

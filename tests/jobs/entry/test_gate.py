@@ -26,6 +26,7 @@ from jobs.loop.commands import RunSpec
 from jobs.loop.environment_policy import EnvironmentPolicy
 from jobs.loop.foreign_state import ForeignPush
 from jobs.loop.policy import LoopPolicy, RepositoryPolicy
+from jobs.loop.proof_policy import ProofPolicy
 from jobs.loop.state import Contract, Criterion
 from jobs.workflow import ServicePolicy
 from tests.integrations.git.hosting import GitHost, commit, git
@@ -52,6 +53,7 @@ BASE = {
     "Makefile": "check:\n\tpython3 -m unittest -q\n",
 }  # fmt: skip
 UNITTEST = "python3 -m unittest -q"
+CRITERION = Criterion(id="k1", text=UNITTEST, command=UNITTEST)
 Files = Mapping[str, str | None]
 
 
@@ -65,13 +67,19 @@ class Gate:
     base: str
     runs: int = 0
 
-    def spec(self, files: Files, commands: tuple[str, ...] = (UNITTEST,), policy: LoopPolicy | None = None) -> RunSpec:
+    def spec(
+        self,
+        files: Files,
+        commands: tuple[str, ...] = (UNITTEST,),
+        policy: LoopPolicy | None = None,
+        contract: Contract | None = None,
+    ) -> RunSpec:
         """A gate run on these files, started."""
         self.runs += 1
         criteria = tuple(Criterion(id=f"k{n}", text=c, command=c) for n, c in enumerate(commands, 1))
         spec = spec_with(
             Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="Add"), f"ENG-1-{self.runs}-gate",
-            role="gate", base_sha=self.base, start_sha=self.candidate(files), contract=Contract(criteria=criteria),
+            role="gate", base_sha=self.base, start_sha=self.candidate(files), contract=contract or Contract(criteria=criteria),
             policy=RepositoryPolicy(loop=policy or LoopPolicy()), started_at=1.0,
         )  # fmt: skip
         self.world.runs.start(spec)
@@ -123,6 +131,11 @@ def only(event: RunFinished) -> Evidence:
     return evidence
 
 
+def results(event: RunFinished) -> dict[str, str]:
+    """The result of each experiment with the only command."""
+    return {one.kind: one.result for one in event.result.experiments}
+
+
 def kinds(event: RunFinished) -> set[str]:
     return {t.kind for t in event.result.tampering}
 
@@ -157,62 +170,48 @@ def test_gate_reports_the_tree_of_the_candidate(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "kind"),
+    "files",
     [
-        ({TEST: TESTS[: TESTS.index("    def test_add")]}, "test_removed"),
-        ({TEST: None}, "test_removed"),
-        ({TEST: TESTS.replace("    def test_add", "    @unittest.skip('x')\n    def test_add")}, "test_skipped"),
-        ({TEST: TESTS.replace("Equal(add(1, 2), 3)", "True(add(1, 2))")}, "assertion_weakened"),
-        ({TEST: TESTS.replace("(add(1, 2), 3)", "(add(1, 2), -1)")}, "assertion_weakened"),
-        ({TEST: TESTS + "\n\ndef load_tests(*_):\n    return unittest.TestSuite()\n"}, "test_configuration"),
-        ({TEST: TESTS.replace("):\n    def test_n", "):\n    def run(self, r=None):\n        pass\n\n    def test_n")},
-         "monkeypatch"),
+        {TEST: TESTS[: TESTS.index("    def test_add")]},
+        {TEST: None},
+        {TEST: TESTS.replace("    def test_add", "    @unittest.skip('x')\n    def test_add")},
+        {TEST: TESTS.replace("Equal(add(1, 2), 3)", "True(add(1, 2))")},
+        {TEST: TESTS.replace("(add(1, 2), 3)", "(add(1, 2), -1)")},
+        {TEST: TESTS + "\n\ndef load_tests(*_):\n    return unittest.TestSuite()\n"},
+        {TEST: TESTS.replace("):\n    def test_n", "):\n    def run(self, r=None):\n        pass\n\n    def test_n")},
     ],
     ids=["removed", "file removed", "skipped", "loosened", "expectation", "load_tests", "run"],
-)  # fmt: skip
-def test_test_that_was_weakened_fails_with_the_base_s_copy(gate: Gate, files: Files, kind: str) -> None:
+)
+def test_tests_of_the_base_commit_have_to_pass_with_the_new_code(gate: Gate, files: Files) -> None:
     event = gate(files)
 
-    assert not only(event).passed
-    assert kind in kinds(event)
-    assert only(event).own in (0, 5)  # Python 3.12 ends with 5 when there are no tests at all
+    assert not only(event).passed or kinds(event) & {"tests_lost", "fewer_tests", "proves_nothing"}
+    if only(event).exit_code == 0:  # Python 3.12 ends with 5 when there are no tests at all
+        assert results(event)["old_tests"] == "asked"
+        assert {t.path for t in event.result.tampering if t.kind == "tests_lost"} == {TEST}
 
 
-def test_gate_ignores_exit_0_added_to_the_makefile(gate: Gate) -> None:
-    event = gate({"Makefile": "check:\n\texit 0\n"}, "make check")
+def test_check_that_never_fails_any_more_proves_nothing(gate: Gate) -> None:
+    event = gate({"Makefile": "check:\n\texit 0\n", "shop/cart.py": CODE + "\n"}, "make check")
 
-    assert (only(event).passed, only(event).own) == (False, 0)
-    assert kinds(event) == {"check_command"}
-
-
-def test_gate_ignores_exit_0_added_to_a_script_of_the_check(gate: Gate) -> None:
-    there = {"scripts/check.sh": 'sh "$(dirname "$0")/inner.sh"\n', "scripts/inner.sh": UNITTEST + "\n"}
-    gate.base = commit(gate.upstream, {path: text.encode() for path, text in there.items()})
-
-    event = gate({"scripts/inner.sh": "exit 0\n"}, "sh scripts/check.sh")
-
-    assert (only(event).passed, only(event).own) == (False, 0)
-    assert {t.path for t in event.result.tampering} == {"scripts/inner.sh"}
+    assert only(event).exit_code == 0
+    assert results(event)["without_extras"] == "asked"
+    assert {(t.kind, t.path) for t in event.result.tampering} >= {("extras", "Makefile")}
 
 
-def test_gate_removes_a_conftest_of_the_change(gate: Gate) -> None:
-    event = gate({"conftest.py": "raise SystemExit(0)\n"}, "test ! -e conftest.py")
-
-    assert only(event).exit_code == 1  # the command passes with the base's files and fails with the change's own
-    assert only(event).own == 1
-    assert kinds(event) == {"test_configuration", "exit_trick"}
-
-
-def test_changed_expectation_that_was_requested_needs_approval_by_a_person(gate: Gate) -> None:
+def test_expectation_that_was_changed_needs_approval_by_a_person_or_the_contract(gate: Gate) -> None:
     files = {
         "shop/cart.py": CODE.replace("a - b", "a * b"),
         TEST: TESTS.replace("0), 1", "0), 0").replace("), 3", "), 2"),
     }
     event = gate(files)
+    assert only(event).passed
+    assert {(t.kind, t.path) for t in event.result.tampering} == {("tests_lost", TEST)}
 
-    assert (only(event).passed, only(event).own) == (False, 0)
-    assert "passes with the change's own" in only(event).output
-    assert {t.path for t in event.result.tampering} == {TEST}
+    spec = gate.spec(files, contract=Contract(criteria=(CRITERION,), may_change=("tests/**",)))
+    advance_run(spec.run_id)
+    allowed = gate.finished(spec.run_id)
+    assert allowed and allowed.result.tampering == ()
 
 
 NEW = """\
@@ -228,29 +227,68 @@ class More(unittest.TestCase):
 MORE = "python3 -m unittest -q tests.test_more"
 
 
-def test_new_test_is_shown_to_fail_before_and_to_pass_after(gate: Gate) -> None:
-    event = gate(
-        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m unittest -q tests.test_more"
-    )
+def test_new_test_has_to_fail_without_the_change_and_with_altered_code_and_expectations(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, UNITTEST)
 
-    assert (only(event).passed, only(event).before) == (True, 1)
-    assert event.result.tampering == ()
-
-
-def test_new_test_that_passed_before_proves_nothing_and_is_shown(gate: Gate) -> None:
-    event = gate(
-        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 0", "2")}, "python3 -m unittest -q tests.test_more"
-    )
-
-    assert (only(event).passed, only(event).before) == (True, 0)
+    assert only(event).passed and event.result.tampering == ()
+    assert results(event) == {
+        "old_tests": "held", "new_tests": "held", "broken_code": "held", "false_expectations": "held", "counts": "held",
+        "without_extras": "skipped", "suppressions": "skipped", "writes": "held",
+    }  # fmt: skip
+    assert event.result.proof_seconds > 0
 
 
-def test_command_that_runs_no_tests_is_not_run_before(gate: Gate) -> None:
-    event = gate(
-        {"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, "python3 -m compileall -q shop"
-    )
+def test_new_test_that_passes_without_the_change_proves_nothing(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 0", "2")}, MORE)
 
-    assert only(event).before is None
+    assert not only(event).passed and only(event).exit_code == 0
+    assert "without the change" in only(event).refuted
+    assert results(event)["new_tests"] == "refuted"
+
+
+def test_new_test_that_swallows_its_failure_proves_nothing(gate: Gate) -> None:
+    deaf = NEW.replace("self.assertEqual(add({}), {})", "try:\n            self.assertEqual(add(2, 2), 5)\n"
+                       "        except AssertionError:\n            assert add(2, 2) != 0")  # fmt: skip
+    event = gate({"shop/cart.py": RIGHT, "tests/test_more.py": deaf}, MORE)
+
+    assert not only(event).passed
+    assert "refuted" in (results(event)["false_expectations"], results(event)["new_tests"])
+
+
+def test_fast_proof_leaves_out_altered_code_and_expectations(gate: Gate) -> None:
+    policy = LoopPolicy(proof=ProofPolicy(mode="fast"))
+    event = gate({"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")}, policy=policy)
+
+    assert {kind for kind, result in results(event).items() if result == "skipped"} == {
+        "broken_code", "false_expectations", "without_extras", "suppressions"
+    }  # fmt: skip
+    assert {one.text for one in event.result.experiments if one.kind == "broken_code"} == {"`proof: fast`"}
+
+
+def test_command_sees_nothing_of_an_earlier_one(gate: Gate) -> None:
+    event = gate({"shop/cart.py": RIGHT}, "touch built && touch ~/built", "test ! -e built && test ! -e ~/built")
+
+    assert [e.exit_code for e in event.result.evidence] == [0, 0]
+
+
+def test_command_that_changes_tests_while_it_runs_is_asked_about(gate: Gate) -> None:
+    files = {"shop/cart.py": RIGHT, "check.sh": f"echo pass > {TEST}\n"}
+    event = gate(files, "if test -e check.sh; then sh check.sh; fi")
+
+    assert ("writes", TEST) in {(t.kind, t.path) for t in event.result.tampering}
+
+
+def test_experiments_continue_in_the_next_slice(gate: Gate) -> None:
+    gate.world.settings = gate.world.settings.model_copy(update={"slice_seconds": 0, "proof_commands": 1})
+    spec = gate.spec({"shop/cart.py": RIGHT, "tests/test_more.py": NEW.format("2, 2", "4")})
+    slices = 0
+    while gate.finished(spec.run_id) is None:
+        advance_run(spec.run_id)
+        slices += 1
+        assert slices < 20
+
+    event = gate.finished(spec.run_id)
+    assert event and only(event).passed and slices >= 5
 
 
 def test_new_test_in_an_existing_file_is_run_without_a_question(gate: Gate) -> None:
@@ -259,7 +297,7 @@ def test_new_test_in_an_existing_file_is_run_without_a_question(gate: Gate) -> N
 
     assert only(event).passed
     assert "Ran 3 tests" in only(event).output
-    assert (event.result.tampering, only(event).own) == ((), None)
+    assert event.result.tampering == ()
 
 
 def test_new_test_that_fails_makes_the_gate_red(gate: Gate) -> None:
@@ -276,7 +314,8 @@ def test_moved_and_renamed_test_is_honest(gate: Gate) -> None:
 
 
 def test_command_that_ends_both_ways_is_flaky_and_not_green(gate: Gate) -> None:
-    event = gate({"shop/cart.py": RIGHT}, "test -e seen || { touch seen; exit 3; }")
+    later = int(time.time()) + 3  # nothing that the first run writes is there in the second
+    event = gate({"shop/cart.py": RIGHT}, f"test $(date +%s) -ge {later} || {{ sleep 3; exit 3; }}")
 
     assert only(event).exit_codes == (3, 0)
     assert (only(event).flaky, only(event).passed) == (True, False)

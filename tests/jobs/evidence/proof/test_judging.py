@@ -43,7 +43,16 @@ def test_old_tests_that_are_lost_are_asked_about_with_their_files() -> None:
     one = judge(case(ran((*BASE, "d")), ran(BASE)), Variation("old_tests", paths=EDITED), ran(("a",), ("b",)))
 
     assert (one.result, one.names, one.held, one.total) == ("asked", ("b", "c"), 1, 3)
-    assert one.text == "2 existing tests no longer pass; this change edits `tests/test_shop.py`"
+    assert one.text == "1 of 3 existing tests pass with the new code; this change edits `tests/test_shop.py`"
+
+
+def test_old_tests_that_failed_before_have_to_pass_unless_they_are_none() -> None:
+    found = case(ran(BASE), ran(("a",), ("b", "tests/test_shop.py")))
+
+    assert result("old_tests", found, ran(("a",), ("b",))) == (
+        "asked", "1 of 2 existing tests pass with the new code; this change edits `tests/test_shop.py`"
+    )  # fmt: skip
+    assert result("old_tests", found, ran(("a", "b")))[0] == "held", "a file that could not be loaded is no test"
 
 
 def test_old_tests_that_the_contract_allows_to_change_are_no_question() -> None:
@@ -59,7 +68,8 @@ def test_old_tests_that_the_contract_allows_to_change_are_no_question() -> None:
         (ended(0, 3), ended(0, 3), ended(0, 2), "asked"),
         (ended(0), ended(0), ended(1), "asked"),
         (ended(0), ended(0), ended(0), "held"),
-        (ended(1), ended(0), ended(1), "unknown"),
+        (ended(1), ended(0), ended(1), "asked"),
+        (ended(1), ended(0), ended(0), "held"),
     ],
 )
 def test_old_tests_without_ids_are_compared_by_number_or_exit_code(
