@@ -110,9 +110,7 @@ def test_status_codes_and_provider_terms_stay_at_the_boundary() -> None:
 PROVIDER_NAMES = re.compile("|".join(provider.name for provider in providers()), re.IGNORECASE)
 NAMED_ALL_THE_SAME = {
     "jobs/config/settings.py: loopline@users.noreply.github.com",  # the author of commits: no mail is sent to it
-    "jobs/evidence/tampering/paths.py: .github/workflows/**",  # files of the repository that is worked on
-    "jobs/evidence/tampering/paths.py: .github/actions/**",
-    "jobs/evidence/code_owners.py: .github/CODEOWNERS",
+    "jobs/evidence/code_owners.py: .github/CODEOWNERS",  # a file of the repository that is worked on
     "jobs/messages/pull_request_template.py: .github",
 }
 

@@ -30,8 +30,7 @@ def test_change_size_counts_lines_of_hand_written_files() -> None:
             Change("logo.png", None, Side("100644", "a" * 40, 900, None)),
             change("old.py", None, lines(5)),
         ],
-        TESTS,
-        "api/*.ts linguist-generated\n",
+        attributes="api/*.ts linguist-generated\n",
     )
 
     assert (found.files, found.lines, found.skipped) == (2, 7, 3)
@@ -49,7 +48,6 @@ def test_change_files_are_ordered_by_risk() -> None:
             change("tests/test_auth.py", lines(100)),
             change("tox.ini", lines(5)),
         ],
-        TESTS,
         flagged={"ci.sh"},
     )
 
