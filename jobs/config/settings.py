@@ -199,6 +199,8 @@ class Settings(SettingsModel):
     """Largest time limit in minutes that WORKFLOW.md can set for a command (`loop.limits`, `loop.checks`)."""
     max_output_megabytes: int = setting("LOOPLINE_MAX_OUTPUT_MEGABYTES", 256, ge=1, le=10_000)
     """Largest limit in megabytes that WORKFLOW.md can set for the output of one command."""
+    proof_commands: int = setting("LOOPLINE_PROOF_COMMANDS", 2, ge=1, le=32)
+    """Experiments of the proof that one gate runs at the same time; about the number of cores that it can use."""
     max_change_files: int = setting("LOOPLINE_MAX_CHANGE_FILES", 5_000, ge=1, le=1_000_000)
     """Largest limit that WORKFLOW.md can set for the number of files in one change."""
     max_change_megabytes: float = setting("LOOPLINE_MAX_CHANGE_MEGABYTES", 200.0, ge=1, le=10_000)
