@@ -173,7 +173,7 @@ class Tools:
     async def accept_changes(
         self, ctx: Context[Any, Any], identifier: Identifier, idempotency_key: Key = ""
     ) -> results.Receipt:
-        """Accept the changes to tests and checks that a loop was escalated for, in your name. Read them with
+        """Accept all changes that need approval and that a loop was escalated for, in your name. Read them with
         read_evidence first."""
         return await self._send(ctx, identifier, "accept", "", idempotency_key)
 
