@@ -193,14 +193,14 @@ class Settings(SettingsModel):
     slice_seconds: int = setting("LOOPLINE_SLICE_SECONDS", 60, ge=1, le=3_600)
     """Seconds after which a run releases its slot and is queued again.
     Short, so that deployments and other tickets never wait for a long run."""
-    proof_commands: int = setting("LOOPLINE_PROOF_COMMANDS", 2, ge=1, le=64)
-    """Number of experiments of a gate that run at once. More need the processors and the memory for it."""
     command_seconds: int = setting("LOOPLINE_COMMAND_SECONDS", 300, ge=1, le=7_200)
     """Timeout in seconds of a command of the gate, an agent or a setup, unless WORKFLOW.md sets another."""
     max_command_minutes: float = setting("LOOPLINE_MAX_COMMAND_MINUTES", 60.0, ge=0.1, le=1_440)
     """Largest time limit in minutes that WORKFLOW.md can set for a command (`loop.limits`, `loop.checks`)."""
     max_output_megabytes: int = setting("LOOPLINE_MAX_OUTPUT_MEGABYTES", 256, ge=1, le=10_000)
     """Largest limit in megabytes that WORKFLOW.md can set for the output of one command."""
+    proof_commands: int = setting("LOOPLINE_PROOF_COMMANDS", 2, ge=1, le=32)
+    """Experiments of the proof that one gate runs at the same time; about the number of cores that it can use."""
     max_change_files: int = setting("LOOPLINE_MAX_CHANGE_FILES", 5_000, ge=1, le=1_000_000)
     """Largest limit that WORKFLOW.md can set for the number of files in one change."""
     max_change_megabytes: float = setting("LOOPLINE_MAX_CHANGE_MEGABYTES", 200.0, ge=1, le=10_000)

@@ -1,3 +1,1 @@
-"""Rules for evidence: what the gate runs, verdict validation, stray files, tampering. Pure."""
-
-from __future__ import annotations
+"""Rules for evidence: experiments, verdict validation, protected paths, stray files. Pure."""

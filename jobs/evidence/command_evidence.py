@@ -66,9 +66,9 @@ def find_questions(experiments: Iterable[Experiment], edited: Sequence[str] = ()
             continue
         kind: TamperKind = "proves_nothing" if one.result == "refuted" else _KINDS[one.kind]
         tests = kind in ("tests_lost", "fewer_tests")
-        names = f": {', '.join(one.names[:5])}{', …' if len(one.names) > 5 else ''}" if one.names and tests else ""
         path = "" if one.result == "refuted" else next(iter(edited if tests else one.names), "")
-        found.append(Tampering(kind=kind, path=path.partition(":")[0], text=f"{one.text}{names}"[:400]))
+        text = ", ".join(sorted(one.names)) if tests and one.names else one.text
+        found.append(Tampering(kind=kind, path=path.partition(":")[0], text=text[:400]))
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""The result of one command in the sandbox. A value only: `gate_plan` and `environment_problems` judge it."""
+"""The result of one command in the sandbox. A value only: `command_evidence` and `environment_problems` judge it."""
 
 from __future__ import annotations
 

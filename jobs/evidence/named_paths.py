@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
 
 from integrations.git.tree_policy import find_protecting_pattern
 
@@ -27,6 +26,12 @@ _ENDS = re.compile(r"[.;:!?](?=\s|$)|\b(?:so|until|when|because|if|while|that|wh
 _PASSES = re.compile(
     r"\s*`?\s*(?:\([^)]*\)\s*)?(?:still |now |must |should |to )*(?:pass|succe|fail|run|exit|work)", re.IGNORECASE
 )
+_MUST_CHANGE = re.compile(
+    r"[`'\"]*\s+(?:needs?|has|have|must|should|may|can)(?: to)? be "
+    r"(?:updat|chang|edit|adapt|adjust|extend|modif|rewrit|renam|delet|remov|mov|replac)",
+    re.IGNORECASE,
+)
+"""After a path: 'tests/test_fees.py has to be updated'."""
 _COMMAND = re.compile(r"`[^`\n]{0,300}\s[^`\n]{0,300}`")
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|^(?P<fence>```|~~~).*?(?:^(?P=fence)|\Z)|\b\w{1,20}://\S+", re.DOTALL | re.MULTILINE
@@ -43,12 +48,12 @@ def find_named_paths(text: str, paths: Iterable[str], repository: Iterable[str] 
     sentence only mentions, as a command, a traceback, a quotation, a URL or 'so that tests/test_fees.py passes'. A
     sentence with 'not', 'without', 'keep' or 'unchanged' names none."""
     changed = tuple(dict.fromkeys(paths))
-    counts = Counter(PurePosixPath(path).name for path in {*changed, *repository})
+    counts = Counter(path.rpartition("/")[2] for path in {*changed, *repository})
     named = set(_list_named(text))
     return tuple(
         path
         for path in changed
-        if path in named or (counts[name := PurePosixPath(path).name] == 1 and "." in name and name in named)
+        if path in named or (counts[name := path.rpartition("/")[2]] == 1 and "." in name and name in named)
     )
 
 
@@ -81,7 +86,9 @@ def _list_objects(sentence: str, asked: bool) -> Iterator[str]:
     """The paths after a word that asks for a change, up to the end of its clause; `asked`: of the first clause all."""
     for clause in _ENDS.split(sentence):
         request = None if asked else _ASKS.search(clause)
-        for found in _PATH.finditer(clause, request.end() if request else 0) if request or asked else ():
-            if not _PASSES.match(clause, found.end()):
+        start = 0 if asked else request.end() if request else len(clause)
+        for found in _PATH.finditer(clause):
+            is_object = found.start() >= start and not _PASSES.match(clause, found.end())
+            if is_object or _MUST_CHANGE.match(clause, found.end()):
                 yield found[0].rstrip(".").removeprefix("./")
         asked = False

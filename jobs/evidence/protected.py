@@ -1,6 +1,6 @@
 """Finds changes that need a person's approval for their place: files that run outside of the tests, or instruct agents.
 
-Called by `jobs.evidence.gate_plan`. Pure. Such a change is built and checked like any other; `/accept` on the ticket
+Called by `jobs.roles.gate`. Pure. Such a change is built and checked like any other; `/accept` on the ticket
 allows exactly the commit that was checked. `infra/docs/security.md` explains the list.
 """
 

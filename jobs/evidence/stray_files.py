@@ -1,4 +1,4 @@
-"""Finds files that a change adds by mistake, in clear cases only. Called by `jobs.evidence.gate_plan`. Pure."""
+"""Finds files that a change adds by mistake, in clear cases only. Called by `jobs.roles.gate`. Pure."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class LoopPolicy:
     protected: Lines = ()
     """Further path patterns that an agent must not change."""
     tests: Lines = TESTS
-    """Path patterns of the repository's tests; a change to an existing test needs a person's approval."""
+    """Path patterns of the repository's tests, beside the built-in table of layouts."""
     proof: ProofPolicy = ProofPolicy()
     flaky_reruns: int = Field(default=2, ge=0, le=3)
     """Retries of a failing command at the same commit, to separate flaky from broken."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from jobs.loop import connector_policy, environment_policy, merge_policy, policy, symphony, tools_policy
+from jobs.loop import connector_policy, environment_policy, merge_policy, policy, proof_policy, symphony, tools_policy
 from jobs.loop.policy import RepositoryPolicy
 
 _OF_OTHER_TOOLS = ("AgentPolicy", "HooksPolicy", "TrackerPolicy")
@@ -24,7 +24,7 @@ def build_schema() -> dict[str, Any]:
     """Return the schema, draft 2020-12. Unknown keys are errors below `loop` only, as in the policy."""
     schema = TypeAdapter(RepositoryPolicy).json_schema()
     types = schema["$defs"]
-    for module in (policy, connector_policy, environment_policy, merge_policy, symphony, tools_policy):
+    for module in (policy, connector_policy, environment_policy, merge_policy, proof_policy, symphony, tools_policy):
         for name, field, text in _list_docstrings(module):
             if field in (properties := types.get(name, {}).get("properties", {})):
                 properties[field]["description"] = text

@@ -212,7 +212,7 @@ class Candidate:
     judgement: Judgement | None = None
     verdict: Verdict | None = None
     accepted_sha: CommitSha = NO_COMMIT
-    """The commit whose changes to tests and checks a person has accepted."""
+    """The commit whose changes that need approval a person has accepted, all of them."""
     accepted_by: str = ""
     """That person's name."""
     provenance: tuple[Provenance, ...] = ()
@@ -225,7 +225,7 @@ class Candidate:
 
     @property
     def tampering(self) -> tuple[Tampering, ...]:
-        """Changes that could make a check pass without the work."""
+        """Changes that need a person's approval."""
         return self.gate.tampering
 
     def find_provenance(self, role: RunRole) -> Provenance | None:

@@ -20,6 +20,7 @@ _GROUPS: Mapping[TamperKind, str] = {
     "extras": "files without which the checks fail",
     "suppression": "silenced rules",
     "writes": "files that the checks change",
+    "proves_nothing": "checks that prove nothing",
 }
 """How the question names each kind of change; all others are `_OTHERS`."""
 _OTHERS = "changed tests or checks"
@@ -31,6 +32,7 @@ _MEANINGS: Mapping[TamperKind, str] = {
     "extras": "the checks may depend on these files",
     "suppression": "the tools no longer report these places",
     "writes": "the checks may change these files while they run",
+    "proves_nothing": "the work counts as done without a check that fails where it has to",
 }
 _KINDS: Mapping[ExperimentKind, TamperKind] = {
     "old_tests": "tests_lost",

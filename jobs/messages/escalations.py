@@ -64,9 +64,7 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "conflict": "Another person or tool is working on the same branch.",
     "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
     "ci": "The check needs something that the agent cannot see or change, or it fails for reasons of its own.",
-    "tamper": (
-        "The ticket requires these changes, or the agent made them on its own, for example to make the work pass."
-    ),
+    "tamper": "The ticket requires these changes without naming them, or the agent made them on its own.",
 }
 LONGEST_QUESTION = 1_500
 LONGEST_RECORD = 40_000

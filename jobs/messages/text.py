@@ -95,8 +95,8 @@ TAMPER_NAMES: dict[TamperKind, str] = {
 
 
 def format_tampering(found: Tampering) -> str:
-    place = code(f"{found.path}{f':{found.line}' if found.line else ''}")
-    return f"{place}: {TAMPER_NAMES[found.kind]}" + (f" — {inline(found.text, 160)}" if found.text else "")
+    place = f"{code(f'{found.path}:{found.line}' if found.line else found.path)}: " if found.path else ""
+    return f"{place}{TAMPER_NAMES[found.kind]}" + (f" — {inline(found.text, 160)}" if found.text else "")
 
 
 def inline(text: str, most: int = LONGEST_INLINE) -> str:

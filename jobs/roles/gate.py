@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from integrations.git.changes import Change
-from integrations.git.tree_policy import find_protecting_pattern
 from integrations.leaks.patterns import MAX_TEXT
 from integrations.ports.agent_runner import Entry
 from integrations.proof import Experiment, Measured, pack, unpack
@@ -89,10 +88,9 @@ def _read_request(run: Slice) -> str:
 
 def _find_questions(run: Slice, changes: Sequence[Change], experiments: Sequence[Experiment]) -> tuple[Tampering, ...]:
     """What a person has to approve: protected paths that the contract does not name, and results of experiments."""
-    policy, approved = run.spec.policy.loop, run.spec.contract.may_change
-    protected = [
-        one for one in find_protected(changes, policy.protected) if not find_protecting_pattern(one.path, approved)
-    ]
+    policy, paths = run.spec.policy.loop, [change.path for change in changes]
+    approved = find_allowed_paths(paths, run.spec.contract.may_change, "", exactly=True)
+    protected = [one for one in find_protected(changes, policy.protected) if one.path not in approved]
     edited = classify_changes(changes, Layout.of(policy)).edited_tests
     return (*protected, *find_questions(experiments, edited))
 

@@ -210,8 +210,8 @@ def _escalate_failed_run(loop: Loop, event: RunFinished) -> Decision:
 
 
 def _fingerprint(failing: list[Evidence]) -> str:
-    """Identifies a set of failures: equal for the same commands and exit codes; empty without failures."""
-    plain = "\n".join(f"{e.name} {e.command} {e.exit_code}" for e in failing)
+    """Identifies a set of failures: equal for the same commands, exit codes and refutations; empty without failures."""
+    plain = "\n".join(f"{e.name} {e.command} {e.exit_code}{e.refuted}" for e in failing)
     return hashlib.sha256(plain.encode()).hexdigest()[:12] if failing else ""
 
 

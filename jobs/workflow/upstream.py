@@ -199,8 +199,8 @@ def can_carry_verdict(loop: Loop) -> bool:
 
 
 def carry_verdict(loop: Loop, before: Gated) -> Loop:
-    """The loop whose verdict counts for the merge commit, as does a person's acceptance of changed tests and checks.
-    Further findings need their own; `before` is the gate's result of the examined commit."""
+    """The loop whose verdict counts for the merge commit, as does a person's acceptance of changes that need approval.
+    Further ones need their own; `before` is the gate's result of the examined commit."""
     candidate = loop.candidate
     assert candidate.verdict
     examined = candidate.verdict.head_sha

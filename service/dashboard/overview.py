@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import quote
 
+from integrations.proof import Experiment
 from integrations.results import Evidence, Judgement, Plan, Proposal, Provenance, Tampering, Verdict
 from integrations.values import Codec, QueuePlace, RunId, Usage, value
 from jobs.loop.commands import RunSpec
@@ -18,6 +19,7 @@ from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import OPEN, ClosedAttempt, Contract, Escalation, Loop, Stage
 from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
+from jobs.messages.experiments import EXPERIMENT_NAMES, describe_experiment, list_proof
 from jobs.messages.progress import queued_message, running_check_line
 from jobs.messages.text import TAMPER_NAMES, money_message, state_message
 from jobs.workflow.decision import ServicePolicy
@@ -90,9 +92,17 @@ class ShownEvidence(Evidence):
 
 @value
 class ShownTampering(Tampering):
-    """A suspicious change of a check, with the text of its kind."""
+    """A change that needs a person's approval, with the text of its kind."""
 
     what: str
+
+
+@value
+class ShownExperiment(Experiment):
+    """An experiment with a command, with the text of its kind, and that of its result in `found`."""
+
+    what: str
+    found: str
 
 
 @value
@@ -132,6 +142,11 @@ class ShownTicket:
     proposal: Proposal | None
     plan: Plan | None
     evidence: tuple[ShownEvidence, ...]
+    may_change: tuple[str, ...]
+    experiments: tuple[ShownExperiment, ...]
+    proof: tuple[str, ...]
+    """The lines of the verdict about the experiments."""
+    proof_seconds: float
     tampering: tuple[ShownTampering, ...]
     tampering_accepted: bool
     tampering_accepted_by: str
@@ -226,6 +241,10 @@ def ticket(loop: Loop, shown_row: Row, runs: Iterable[ShownRun]) -> ShownTicket:
         proposal=loop.planning.proposal if loop.stage is Stage.ASKING else None,
         plan=loop.planning.plan,
         evidence=tuple(map(_show_evidence, loop.candidate.evidence)),
+        may_change=loop.contract.may_change if loop.contract else (),
+        experiments=tuple(map(_show_experiment, loop.candidate.gate.experiments)),
+        proof_seconds=loop.candidate.gate.proof_seconds,
+        proof=tuple(list_proof(loop.candidate.gate, loop.candidate.accepted_by)),
         tampering=tuple(ShownTampering(**vars(one), what=TAMPER_NAMES[one.kind]) for one in loop.candidate.tampering),
         tampering_accepted=loop.candidate.accepted_sha != "" and loop.candidate.accepted_sha == loop.candidate.head_sha,
         tampering_accepted_by=loop.candidate.accepted_by,
@@ -274,6 +293,12 @@ def criteria(
         )
         for one in (contract.criteria if contract else ())
     )
+
+
+def _show_experiment(one: Experiment) -> ShownExperiment:
+    tests = f"{one.held} of {one.total}" if one.total else "yes"
+    found = tests if one.result == "held" and not one.text else describe_experiment(one)
+    return ShownExperiment(**vars(one), what=EXPERIMENT_NAMES[one.kind], found=found)
 
 
 def _show_evidence(one: Evidence) -> ShownEvidence:

@@ -118,7 +118,8 @@ class CommandEvidence:
 
 @value
 class EvidenceReport:
-    """The evidence for a commit: commands, the judge's and the checker's results, and suspicious changes of checks."""
+    """The evidence for a commit: commands, experiments with them, the judge's and the checker's results, and changes
+    that need a person's approval."""
 
     identifier: str
     commit: str
@@ -128,8 +129,10 @@ class EvidenceReport:
     findings: tuple[Quote, ...]
     not_checked: tuple[Quote, ...]
     judgement: Quote | None
-    suspicious_changes: tuple[Quote, ...]
-    suspicious_changes_accepted_by: str
+    proof: tuple[Quote, ...]
+    may_change: tuple[Quote, ...]
+    changes_for_approval: tuple[Quote, ...]
+    changes_accepted_by: str
 
 
 @value
@@ -262,8 +265,10 @@ def report_evidence(shown: ShownTicket) -> EvidenceReport:
         judgement=quote("the judge", f"{'done' if judgement.done else f'not done: {missing}'}. {judgement.reason}")
         if judgement
         else None,
-        suspicious_changes=_quote_all("the agent's change", changes),
-        suspicious_changes_accepted_by=shown.tampering_accepted_by if shown.tampering_accepted else "",
+        proof=_quote_all("Loopline, with names of tests and files", shown.proof),
+        may_change=_quote_all("the acceptance criteria", shown.may_change),
+        changes_for_approval=_quote_all("the agent's change", changes),
+        changes_accepted_by=shown.tampering_accepted_by if shown.tampering_accepted else "",
     )
 
 

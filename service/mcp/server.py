@@ -105,7 +105,7 @@ def _add_tools(server: MCPServer[Any], tools: Tools, automations: AutomationTool
         (tools.stop_loop, "Stop a loop", CHANGE),
         (tools.approve_loop, "Approve a commit", CHANGE),
         (tools.merge_loop, "Merge a pull request", CHANGE),
-        (tools.accept_changes, "Accept changes to tests and checks", CHANGE),
+        (tools.accept_changes, "Accept changes that need approval", CHANGE),
         (tools.run_command, "Give another command", CHANGE),
     )
     for function, title, hints in listed:

@@ -89,7 +89,7 @@ class Tools:
 
     async def read_evidence(self, ctx: Context[Any, Any], identifier: Identifier) -> results.EvidenceReport:
         """Read the evidence for the present commit of a loop: the commands that Loopline ran, with their output, the
-        verdict of the checker and of the judge, and suspicious changes to tests and checks."""
+        verdict of the checker and of the judge, experiments, and changes that need a person's approval."""
         _, shown = await self._read(ctx, identifier)
         return results.report_evidence(shown)
 
@@ -173,7 +173,7 @@ class Tools:
     async def accept_changes(
         self, ctx: Context[Any, Any], identifier: Identifier, idempotency_key: Key = ""
     ) -> results.Receipt:
-        """Accept the changes to tests and checks that a loop was escalated for, in your name. Read them with
+        """Accept all changes that need approval and that a loop was escalated for, in your name. Read them with
         read_evidence first."""
         return await self._send(ctx, identifier, "accept", "", idempotency_key)
 

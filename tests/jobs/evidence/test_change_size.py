@@ -6,7 +6,6 @@ from integrations.git.changes import Change, Side
 from integrations.results import ChangedFolder
 from jobs.evidence.change_size import MOST_FIRST, measure_change
 from jobs.evidence.generated_files import find_generated
-from jobs.loop.policy import TESTS
 
 
 def change(path: str, after: str | None = "x\n", before: str | None = None) -> Change:

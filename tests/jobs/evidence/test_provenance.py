@@ -8,6 +8,7 @@ import pytest
 
 from integrations.agents.entries import turn_entry
 from integrations.events import EVENT, RunFinished
+from integrations.proof import Experiment
 from integrations.results import (
     PROVENANCE,
     BaseCheck,
@@ -90,6 +91,16 @@ def test_reported_models_are_listed_once_in_the_order_of_their_replies() -> None
                 "new dependencies: 1",
             ),
         ),
+        (
+            Gated(
+                experiments=(
+                    Experiment(criterion="c1", kind="old_tests", result="held", text="private"),
+                    Experiment(criterion="c1", kind="writes", result="asked", names=("private-name",)),
+                    Experiment(criterion="c2", kind="old_tests", result="held"),
+                )
+            ),
+            ("gate: none", "experiments: 1 asked, 2 held"),
+        ),
         (Gated(), ("gate: none",)),
         (Judged(judgement=Judgement(done=True)), ("judge: done",)),
         (Judged(judgement=Judgement(done=True, missing=("c1",))), ("judge: not done",)),
@@ -104,7 +115,7 @@ def test_reported_models_are_listed_once_in_the_order_of_their_replies() -> None
         ),
         (Made(head_sha=HEAD), ()),
     ],
-    ids=["preflight", "gate", "empty gate", "judge", "judge with gaps", "no judgement", "checker", "maker"],
+    ids=["preflight", "gate", "proof", "empty gate", "judge", "judge with gaps", "no judgement", "checker", "maker"],
 )
 def test_verdicts_are_counts_and_kinds_without_texts(result: Result, clauses: tuple[str, ...]) -> None:
     found = describe_verdicts(result)

@@ -51,3 +51,29 @@ def test_runner_of_a_role_is_one_that_the_operator_has_set_up() -> None:
     with pytest.raises(PolicyError, match=r"runner 'codex' for the judge\. Known runners here: anthropic\."):
         check_runners(policy, ["anthropic"], WHERE)
     assert (policy.loop.runner_of("judge"), policy.loop.runner_of("maker")) == ("codex", "")
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("mode: slow", "loop.proof.mode"),
+        ("minutes: 0", "loop.proof.minutes"),
+        ("reports: report.xml", "loop.proof.reports"),
+        ("layout: {product: 3}", "loop.proof.layout.product"),
+        ("layout: {sources: [a]}", "loop.proof.layout.sources"),
+        ("speed: fast", "loop.proof.speed"),
+    ],
+)
+def test_policy_error_about_the_proof_is_one_sentence_with_the_key(keys: str, problem: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read_policy(f"---\nloop:\n  proof:\n    {keys}\n---\n", "acme/shop at main")
+
+    assert problem in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_policy_of_the_proof_has_all_keys() -> None:
+    front = "{mode: fast, minutes: 5, reports: ['out/*.xml'], layout: {product: [app/**], tests: [qa/**]}}"
+    proof = read_policy(f"---\nloop:\n  proof: {front}\n---\n", "acme/shop at main").loop.proof
+
+    assert (proof.mode, proof.minutes, proof.reports) == ("fast", 5.0, ("out/*.xml",))
+    assert (proof.layout.product, proof.layout.tests, proof.layout.configuration) == (("app/**",), ("qa/**",), ())

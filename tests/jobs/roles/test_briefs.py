@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from integrations.proof import Experiment, TestCounts
 from integrations.results import Evidence, Plan, Tampering, Verdict
 from integrations.values import Ticket
 from jobs.loop.commands import RunSpec
@@ -48,6 +49,38 @@ def test_brief_has_the_results_of_the_last_iteration(spec: RunSpec) -> None:
     assert "## Results of the last iteration" in brief
     assert "iteration 1: no" in brief
     assert "boom" in brief
+
+
+BLIND = Experiment(criterion="c1", kind="broken_code", result="refuted", names=("fees.py",), output="9 passed")
+
+
+def test_brief_of_the_maker_has_refuted_experiments_with_output_and_what_to_do(spec: RunSpec) -> None:
+    held = replace(BLIND, kind="old_tests", result="held", held=3, total=3)
+    brief = build_maker_brief(changed(spec, experiments=(held, BLIND)))
+
+    assert "## Refuted checks" in brief and "[c1] make\n" in brief
+    assert "It passes although the changed files cannot be loaded: `fees.py`. The command never runs the code" in brief
+    assert "output:\n9 passed" in brief
+    assert "Refuted" not in build_maker_brief(changed(spec, experiments=(held,)))
+
+
+def test_brief_of_judge_and_checker_has_a_line_for_each_kind_of_experiment(spec: RunSpec) -> None:
+    proof = replace(BLIND, kind="new_tests", result="held", held=3, total=3)
+    told = changed(spec, experiments=(proof,), proof_seconds=41.0)
+
+    for brief in (build_judge_brief(told, ""), build_checker_brief(told, "")):
+        assert "- new tests fail without the change: 3 of 3\n- proof: 41 s" in brief
+
+
+def test_brief_names_what_may_change_and_evidence_that_proves_nothing(spec: RunSpec) -> None:
+    passing = Evidence(
+        name="c1", command="make", exit_code=0, refuted="it never runs fees.py", tests=TestCounts(passed=2)
+    )
+    contract = replace(spec.contract, may_change=("tests/test_fees.py",))
+    told = changed(spec, contract=contract, evidence=(passing,))
+
+    assert "May change: tests/test_fees.py" in build_maker_brief(told)
+    assert "2 tests; PROVES NOTHING: it never runs fees.py" in build_checker_brief(told, "")
 
 
 def test_brief_has_the_guidance_of_people(spec: RunSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from integrations.standins.model.playbook import Answer
@@ -43,6 +44,15 @@ def test_planner_replaces_an_unclear_item_of_the_list(agents: Agents) -> None:
     assert "the ticket's own list has no item 3" in agents.results("planner")[0]
     assert "1. it prints 3\n2. it is nice" in agents.script.asked[0].section("The ticket's own list")
     assert ended.result.proposal and [c.command for c in ended.result.proposal.criteria] == ["", SUITE["command"]]
+
+
+def test_planner_names_what_may_change_beyond_the_text_of_the_ticket(agents: Agents) -> None:
+    paths = ["tests/test_x.py", "tests/test_y.py"]
+    ticket = replace(LISTED, description=f"{LISTED.description}\n\nUpdate tests/test_y.py.")
+    ended = agents.run("planner", proposal(may_change=["**"]), proposal(may_change=paths), ticket=ticket)
+
+    assert "name paths, or folders" in agents.results("planner")[0]
+    assert ended.result.proposal and ended.result.proposal.may_change == ("tests/test_x.py",)
 
 
 def test_planner_command_that_cannot_start_is_rejected(agents: Agents) -> None:

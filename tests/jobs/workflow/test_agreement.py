@@ -66,6 +66,7 @@ def test_proposal_without_doubt_is_agreed_under_the_auto_policy(planning: Loop, 
         pytest.param(replace(PROPOSAL, confidence="low"), "auto", id="low confidence"),
         pytest.param(PROPOSAL, "ask", id="the policy says ask"),
         pytest.param(None, "auto", id="no proposal"),
+        pytest.param(replace(PROPOSAL, may_change=(".github/workflows/ci.yml",)), "auto", id="changes of CI"),
     ],
 )
 def test_proposal_with_doubt_is_put_to_a_person(
@@ -78,6 +79,15 @@ def test_proposal_with_doubt_is_put_to_a_person(
 
     assert (decision.loop.stage, roles(decision)) == (Stage.ASKING, [])
     assert kinds(decision.commands) == ["PostComment", "MoveTicket"]
+
+
+def test_proposal_that_can_change_tests_is_agreed_and_shows_them(planning: Loop, policy: ServicePolicy) -> None:
+    proposal = replace(PROPOSAL, may_change=("tests/test_login.py",))
+    decision = decide(planning, finished(planning, proposal=proposal), policy)
+
+    assert decision.loop.contract
+    assert decision.loop.contract.may_change == ("tests/test_login.py",)
+    assert "May change: `tests/test_login.py`" in comments(decision)
 
 
 def test_proposal_without_repository_checks_needs_a_person(planning: Loop, policy: ServicePolicy) -> None:
@@ -238,6 +248,18 @@ def test_ticket_list_changed_during_work_is_a_new_version_sent_to_the_maker(
     (steer,) = [c for c in decision.commands if isinstance(c, Steer)]
     assert "make check" in steer.guidance.text
     assert "Acceptance criteria changed (v2" in comments(decision)
+
+
+def test_ticket_list_that_allows_further_changes_is_a_new_version(making: Loop, policy: ServicePolicy) -> None:
+    listed = edited(making, f"{NEW}\n- May change: tests/test_login.py")
+    plain = decide(making, edited(making, NEW), policy).loop
+    changed_again = decide(plain, listed, policy)
+
+    contract = changed_again.loop.contract
+    assert contract and (contract.version, contract.may_change) == (3, ("tests/test_login.py",))
+    (steer,) = [c for c in changed_again.commands if isinstance(c, Steer)]
+    for text in (steer.guidance.text, comments(changed_again)):
+        assert "May change: `tests/test_login.py`" in text
 
 
 @pytest.mark.parametrize("stage", [Stage.GATING, Stage.JUDGING, Stage.CHECKING])

@@ -23,6 +23,10 @@ PLACES = (
     Tampering(kind="secret", path="src/pay.py", line=7, text="Stripe Access Key"),
 )
 BENT = (Tampering(kind="test_skipped", path="tests/test_login.py", line=3, text="@unittest.skip"),)
+LOST = (
+    Tampering(kind="tests_lost", path="tests/test_login.py", text="tests/test_login.py::test_sixth"),
+    Tampering(kind="extras", path="pytest.ini"),
+)
 
 
 def comments(decision: Decision) -> str:
@@ -67,6 +71,21 @@ def test_protected_path_is_published_once_it_is_accepted_and_listed_in_the_pull_
         assert "`.github/workflows/ci.yml`: protected path — runs in continuous integration" in text
         assert "`WORKFLOW.md`: protected path — is Loopline's policy" in text
         assert "`src/pay.py:7`: possible secret — Stripe Access Key" in text
+
+
+def test_question_names_tests_and_files_and_the_answer_lists_what_was_accepted(
+    making: Loop, policy: ServicePolicy
+) -> None:
+    checking = changed(making, stage=Stage.CHECKING, run_id="x-checker", head_sha=HEAD, tampering=(*PLACES, *LOST))
+    asked = decide(checking, finished(checking, verdict=passing()), policy)
+    accepted = decide(asked.loop, said("/accept"), policy)
+
+    assert "existing tests that no longer pass (`tests/test_login.py::test_sixth`)" in asked.loop.reason
+    assert "protected paths (`.github/workflows/ci.yml`, `WORKFLOW.md`)" in asked.loop.reason
+    for text in (comments(asked), comments(accepted)):
+        assert "`tests/test_login.py`: existing tests no longer pass — tests/test_login.py::test_sixth" in text
+        assert "`WORKFLOW.md`: protected path — is Loopline's policy" in text
+        assert "`pytest.ini`: the checks pass only with this file" in text
 
 
 def test_protected_paths_are_all_listed_on_the_ticket(making: Loop, policy: ServicePolicy) -> None:

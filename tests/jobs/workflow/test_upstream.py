@@ -253,6 +253,20 @@ def test_accepted_change_of_tests_stays_accepted_after_a_clean_merge(review: Loo
     assert (more.loop.stage, more.loop.escalation and more.loop.escalation.kind) == (Stage.NEEDS_HUMAN, "tamper")
 
 
+def test_accepted_lost_tests_stay_accepted_after_a_clean_merge_only_if_they_are_the_same(
+    review: Loop, policy: ServicePolicy
+) -> None:
+    lost = Tampering(kind="tests_lost", path="tests/test_login.py", text="tests/test_login.py::test_sixth")
+    gate = at_gate(changed(review, tampering=(lost,), accepted_sha=HEAD, accepted_by="Ana"), policy)
+    another = replace(lost, text="tests/test_login.py::test_sixth, tests/test_login.py::test_seventh")
+
+    kept, more = (
+        decide(gate, finished(gate, evidence=(evidence(0),), tampering=(found,)), policy) for found in (lost, another)
+    )
+
+    assert (kept.loop.stage, more.loop.stage) == (Stage.PUBLISHING, Stage.NEEDS_HUMAN)
+
+
 def test_verdict_is_not_carried_to_a_contract_with_another_check(review: Loop, policy: ServicePolicy) -> None:
     verdict = passing()
     fewer = changed(review, verdict=replace(verdict, results=verdict.results[1:]))

@@ -11,6 +11,7 @@ from redis import Redis
 
 from integrations.events import TicketMoved
 from integrations.ports.agent_runner import Entry
+from integrations.proof import Experiment
 from integrations.results import (
     CriterionResult,
     Evidence,
@@ -39,6 +40,19 @@ CONTRACT = Contract(
         Criterion(id="k1", text="lint (repository check)", command="ruff check ."),
     )
 )
+
+
+EXPERIMENTS = (
+    Experiment(
+        criterion="c1", kind="old_tests", result="asked", held=211, total=214, seconds=8.2,
+        text="3 existing tests no longer pass; this change edits them", output="3 failed, 211 passed",
+        names=("tests/test_cart.py::test_two_vouchers",),
+    ),
+    Experiment(criterion="c1", kind="new_tests", result="held", held=3, total=3, seconds=2.1, output="3 failed"),
+    Experiment(criterion="c1", kind="broken_code", result="refuted", names=("shop/cart.py",), output="214 passed"),
+    Experiment(criterion="k1", kind="suppressions", result="held"),
+    Experiment(criterion="c1", kind="false_expectations", result="skipped", text="the time budget is used up"),
+)  # fmt: skip
 
 
 def a_loop(ticket_number: int = 12, title: str = "Cart total is wrong when two vouchers apply", **changes: Any) -> Loop:
@@ -141,7 +155,9 @@ def fill(redis: Redis) -> Loop:
                "cover rounding in all six currencies", stage=Stage.NEEDS_HUMAN, iteration=3, started_at=now - 9000,
                reason="three iterations did not meet the contract; the last gate failed `ruff check .` with exit 1.",
                usage=Usage(model_calls=88, cost_usd=3.41), extra_usd=3.0, attempt_number=3, attempts=ATTEMPTS,
-               contract=replace(CONTRACT, version=2), plan=PLAN, tampering=TAMPERING,
+               contract=replace(CONTRACT, version=2, may_change=("tests/test_cart.py", ".github/workflows/ci.yml")),
+               plan=PLAN, tampering=TAMPERING,
+               experiments=EXPERIMENTS, proof_seconds=41.3,
                evidence=FLAKY, judgement=JUDGEMENT, head_sha="51c0ffe" + "0" * 33,
                escalation=Escalation(kind="spinning", at=now - 7300, raised=2)),
         a_loop(3, "Typo in the footer", stage=Stage.DONE, started_at=now - 90_000, finished_at=now - 89_500,

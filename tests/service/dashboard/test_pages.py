@@ -111,6 +111,20 @@ def test_ticket_page_of_an_escalation_shows_attempts_and_reasons(client: FlaskCl
         assert text in page, text
 
 
+def test_ticket_page_shows_the_experiments_with_outputs(client: FlaskClient, story: Story) -> None:
+    fill(story.redis)
+    page = client.get("/tickets/ENG-9").text
+    for text in (
+        "5 experiments · 41 s", "needs approval",
+        "old tests with the new code: 3 existing tests no longer pass: <code>",
+        "<code>tests/test_cart.py::test_two_vouchers</code> and 2 more; this change edits them",
+        "<pre>214 passed</pre>", "new tests fail without the change: 3 of 3", "not run",
+        "<h2>Needs a person's approval",
+        "May change: <code>tests/test_cart.py</code>",
+    ):  # fmt: skip
+        assert text in page, text
+
+
 def test_ticket_page_shows_a_proposal_with_its_questions(client: FlaskClient, story: Story) -> None:
     fill(story.redis)
     page = client.get("/tickets/ENG-15").text
@@ -127,6 +141,8 @@ def test_ticket_json_has_the_values_of_the_page(client: FlaskClient, story: Stor
     assert (ticket["contract_version"], ticket["judgement"]["done"], ticket["plan"]["paths"][0]) == (
         2, False, "checkout/view.py",
     )  # fmt: skip
+    assert [one["result"] for one in ticket["experiments"]] == ["asked", "held", "refuted", "held", "skipped"]
+    assert ticket["proof"][-1] == "proof: 41 s" and ticket["may_change"][0] == "tests/test_cart.py"
     assert (ticket["row"]["cap_usd"], ticket["row"]["escalation"]["raised"]) == (23.0, 2)
 
 
