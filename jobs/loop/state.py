@@ -126,17 +126,9 @@ class Contract:
 
 
 EscalationClass = Literal[
-    "judgement",
-    "credentials",
-    "infrastructure",
-    "environment",
-    "policy",
-    "budget",
-    "conflict",
-    "spinning",
-    "tamper",
-    "ci",
-]
+    "judgement", "credentials", "infrastructure", "environment", "policy", "budget", "turns", "conflict", "spinning",
+    "tamper", "ci",
+]  # fmt: skip
 
 
 @value
@@ -295,6 +287,8 @@ class Spend:
     usage: Usage = Usage()
     extra_usd: float = 0.0
     """Added to the ticket's budget by people."""
+    calls: int = 0
+    """Model calls of the work since the last decision of a person, or since work was accepted."""
 
 
 @value
