@@ -61,6 +61,16 @@ def fingerprint_result(text: str, *, is_error: bool) -> str:
     return _digest(f"{is_error}\n{plain}")
 
 
+def replace_times(text: str) -> str:
+    """The text with names in place of times, addresses, ids and temporary paths."""
+    return _apply(text, _TIMES)
+
+
+def fingerprint_text(text: str) -> str:
+    """Fingerprint a text that is normalized already."""
+    return _digest(text)
+
+
 def combine_fingerprints(parts: Iterable[str]) -> str:
     """Combine fingerprints into one; their order does not matter."""
     return _digest(" ".join(sorted(parts)))

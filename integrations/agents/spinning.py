@@ -14,7 +14,21 @@ from integrations.agents.fingerprints import combine_fingerprints
 from integrations.agents.turns import History, Turn, group_turns
 from integrations.ports.agent_runner import AgentOutcome, Entry, SpinningLimits
 
-Kind = Literal["same_result", "same_error", "alternating", "monologue", "unchanged", "reverted"]
+Kind = Literal[
+    "same_result",
+    "same_error",
+    "near_repeat",
+    "alternating",
+    "cycle",
+    "polling",
+    "flood",
+    "reading",
+    "monologue",
+    "unchanged",
+    "reverted",
+]
+LONGEST_CYCLE = 8
+"""Turns."""
 
 _SAME_ERROR = (
     "This exact step failed {times} times with the same error: {step}. Do not run it again unchanged. State what "
@@ -27,6 +41,25 @@ _SAME_RESULT = (
 _ALTERNATING = (
     "These two steps took turns {times} times with the same results: {step}. Do not repeat them unchanged. State "
     "what you now believe and try a different approach."
+)
+_NEAR_REPEAT = (
+    "Nearly the same step gave the same result {times} times: {step}. A change of a comment, a number or the order "
+    "gives no new information. State what you now believe and take a different step."
+)
+_CYCLE = (
+    "These {length} steps were repeated {times} times with the same results: {step}. Do not go round again. State what "
+    "you now believe and try a different approach."
+)
+_POLLING = (
+    "You have waited {times} times, and nothing changed: {step}. Do not wait any longer. Find out why it does not go "
+    "on, run it in the foreground with a time limit, or go on without it."
+)
+_FLOOD = (
+    "Your last reply made {times} tool calls at once. Make at most {most}: choose those whose results you need next."
+)
+_READING = (
+    "You have made {times} tool calls without changing any file. State what you know and what is missing, and begin "
+    "with the change. If you cannot, end with a short summary of what stands in your way."
 )
 _MONOLOGUE = (
     "Your last {times} replies used no tool and did not end the work. Use a tool now, or end with a short summary."
@@ -121,18 +154,85 @@ def _find_same(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
         yield Pattern("same_result", last.step, advice, f"{summary} with the same result.")
 
 
-def _find_alternating(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
-    pair = history.turns[-2:]
-    if len(pair) < 2 or pair[0].action == pair[1].action or not all(_is_repeatable(turn, limits) for turn in pair):
+def _find_near_repeat(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    last = history.turns[-1]
+    if not _is_repeatable(last, limits):
         return
-    a, b = pair
-    matches = _count_last(history.turns, lambda turn, i: _is_repeatable(turn, limits) and turn.repeats((b, a)[i % 2]))
-    times = matches // 2
-    if times >= limits.alternating:
-        step = " and ".join(sorted((a.label, b.label)))
-        advice = _ALTERNATING.format(times=times, step=step)
-        summary = f"The agent ran {step} in turn, {times} times over, with the same results."
-        yield Pattern("alternating", combine_fingerprints((a.step, b.step)), advice, summary)
+    times = _count_last(history.turns, lambda turn, _: _is_repeatable(turn, limits) and turn.nearly_repeats(last))
+    if times >= limits.near_repeat and any(not turn.repeats(last) for turn in history.turns[-times:]):
+        advice = _NEAR_REPEAT.format(times=times, step=last.label)
+        summary = (
+            f"The agent ran {last.label} {times} times in a row with small differences, such as a comment or a number, "
+            "and got the same result each time."
+        )
+        yield Pattern("near_repeat", last.near_action, advice, summary)
+
+
+def _find_cycle(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    """The shortest cycle at the end: two steps in turn, or more."""
+    for length in range(2, LONGEST_CYCLE + 1):
+        matches = _count_in_cycle(history, length, lambda turn: _is_repeatable(turn, limits))
+        if (times := matches // length) < limits.alternating:
+            continue
+        steps = history.turns[-length:]
+        fingerprint, labels = (
+            combine_fingerprints(turn.near_action for turn in steps),
+            sorted(turn.label for turn in steps),
+        )
+        if len({turn.near_action for turn in steps}) < 2:
+            return  # the same step, or nearly
+        if length == 2:
+            step = " and ".join(labels)
+            summary = f"The agent ran {step} in turn, {times} times over, with the same results."
+            yield Pattern("alternating", fingerprint, _ALTERNATING.format(times=times, step=step), summary)
+            return
+        step = f"{', '.join(labels[:3])}{' and others' if length > 3 else ''}"
+        summary = f"The agent repeated the same {length} steps {times} times with the same results: {step}."
+        yield Pattern("cycle", fingerprint, _CYCLE.format(length=length, times=times, step=step), summary)
+        return
+
+
+def _count_in_cycle(history: History, length: int, counts: Callable[[Turn], bool]) -> int:
+    """Count the turns at the end that nearly repeat each other at this distance, and all count."""
+    steps = history.turns[-length:][::-1]
+    if len(steps) < length:
+        return 0
+    return _count_last(history.turns, lambda turn, i: counts(turn) and turn.nearly_repeats(steps[i % length]))
+
+
+def _find_polling(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    """Turns that wait, alone or in a cycle with others, while neither their results nor the work change."""
+    for length in range(1, LONGEST_CYCLE + 1):
+        waiting = next((turn for turn in history.turns[-length:] if turn.waits(limits.polling)), None)
+        if waiting is None:
+            continue
+        matches = _count_in_cycle(history, length, lambda turn: turn.is_complete and not turn.is_new)
+        if matches >= limits.polls * length:
+            times = matches // length
+            summary = f"The agent waited with {waiting.label} {times} times, and nothing changed."
+            advice = _POLLING.format(times=times, step=waiting.label)
+            yield Pattern("polling", waiting.near_action, advice, summary)
+            return
+
+
+def _find_flood(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    times = len(history.turns[-1].calls)
+    if times > limits.calls_per_turn:
+        summary = f"The agent made {times} tool calls in one reply, more than {limits.calls_per_turn}, after a note."
+        yield Pattern("flood", "", _FLOOD.format(times=times, most=limits.calls_per_turn), summary)
+
+
+def _find_reading(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
+    """An agent that can change files, and makes very many calls before its first change. The note restarts the
+    count."""
+    turns = history.turns
+    if history.has_changed or any(turn.is_new for turn in turns) or not (history.before or turns[-1].work):
+        return
+    notes = [index for index, turn in enumerate(turns) if any(key["kind"] == "reading" for key in turn.patterns)]
+    times = sum(len(turn.calls) for turn in turns[max(notes, default=-1) + 1 :])
+    if times >= limits.calls_before_change:
+        summary = f"The agent made {times} tool calls without a change, got a note, and made {times} more without one."
+        yield Pattern("reading", "", _READING.format(times=times), summary)
 
 
 def _find_monologue(history: History, limits: SpinningLimits) -> Iterator[Pattern]:
@@ -169,4 +269,14 @@ def _find_reverted(history: History, limits: SpinningLimits) -> Iterator[Pattern
         yield Pattern("reverted", combine_fingerprints(states[-2:]), _REVERTED, summary)
 
 
-_DETECTORS = (_find_same, _find_alternating, _find_monologue, _find_unchanged, _find_reverted)
+_DETECTORS = (
+    _find_same,
+    _find_near_repeat,
+    _find_cycle,
+    _find_polling,
+    _find_flood,
+    _find_reading,
+    _find_monologue,
+    _find_unchanged,
+    _find_reverted,
+)

@@ -12,8 +12,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from integrations.agents.actions import normalize_action, remove_echoes
 from integrations.agents.entries import INTERRUPTED, Block, select_blocks
-from integrations.agents.fingerprints import combine_fingerprints, fingerprint_action, fingerprint_result
+from integrations.agents.fingerprints import (
+    combine_fingerprints,
+    fingerprint_action,
+    fingerprint_result,
+    fingerprint_text,
+)
 from integrations.ports.agent_runner import Entry
 
 MAX_LABEL = 80  # characters of a call
@@ -53,6 +59,32 @@ class Turn:
             for call in self.calls
             if (result := self.results.get(call["id"]))
         )
+
+    @cached_property
+    def near_action(self) -> str:
+        """The actions without what does not matter."""
+        return combine_fingerprints(fingerprint_text(normalize_action(c["name"], c["input"])) for c in self.calls)
+
+    @cached_property
+    def near_steps(self) -> tuple[str, str]:
+        """Those actions with their results, and with their results without what these repeat of the arguments."""
+        given = [(call, result) for call in self.calls if (result := self.results.get(call["id"]))]
+        texts = [(str(result["content"]), remove_echoes(str(result["content"]), c["input"])) for c, result in given]
+        full, plain = (
+            combine_fingerprints(
+                fingerprint_text(normalize_action(call["name"], call["input"]))
+                + fingerprint_result(versions[index], is_error=bool(result["is_error"]))
+                for (call, result), versions in zip(given, texts, strict=True)
+            )
+            for index in range(2)
+        )
+        return full, plain
+
+    def nearly_repeats(self, other: Turn) -> bool:
+        """Whether action and result differ only in what does not matter."""
+        if self is other or self.near_action != other.near_action:
+            return self is other
+        return any(one == two for one, two in zip(self.near_steps, other.near_steps, strict=True))
 
     def repeats(self, other: Turn) -> bool:
         """Whether action and result are the same. Compares actions first, because results are long."""

@@ -138,7 +138,11 @@ class SpinningLimits:
 
     same_result: int = 4
     same_error: int = 3
+    near_repeat: int = 6
     alternating: int = 3
+    polls: int = 20
+    calls_per_turn: int = 60
+    calls_before_change: int = 200
     monologue: int = 3
     unchanged_turns: int = 12
     polling: tuple[str, ...] = ("sleep", "watch", "tail -f", "wait")

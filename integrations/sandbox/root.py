@@ -27,6 +27,8 @@ _ETC_OF_HOST = (
     "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/localtime", "/etc/mime.types",
     "/etc/maven/m2.conf", "/etc/maven/logging",  # not settings.xml, which can have passwords
 )  # fmt: skip
+_ETC_PATTERNS = ("java", "java-*", "php/*/cli", "php/*/mods-available")
+"""Settings to which installations below /usr link: without them Java does not start, and PHP has no extensions."""
 _OWN = frozenset({
     "boot", "dev", "etc", "home", "lost+found", "media", "mnt", "proc", "root", "run", "srv", "sys", "tmp", "var",
     "workspace",
@@ -71,8 +73,10 @@ def mount_etc(image: Path | None, data: Mapping[str, int]) -> list[str]:
         options = ["--overlay-src", str(image / "etc"), "--tmp-overlay", "/etc"] if has_etc else ["--dir", "/etc"]
         closing = ["--remount-ro", "/etc"] if has_etc else []
     else:
-        java = map(str, Path("/etc").glob("java-*-openjdk"))  # Debian's security settings of Java, without them no TLS
-        paths = (*_ETC_OF_HOST, *java)
+        paths = (
+            *_ETC_OF_HOST,
+            *(str(path) for pattern in _ETC_PATTERNS for path in sorted(Path("/etc").glob(pattern))),
+        )
         options, closing = ["--dir", "/etc"], [part for path in paths for part in ("--ro-bind-try", path, path)]
     for path, fd in data.items():
         options += ["--perms", "0444", "--file", str(fd), path]

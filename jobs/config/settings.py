@@ -172,8 +172,11 @@ class Settings(SettingsModel):
     """Rounds of make, gate and check in one attempt."""
     max_attempts: int = setting("LOOPLINE_MAX_ATTEMPTS", 3, ge=1, le=10)
     """Fresh attempts at a ticket before a person is asked."""
-    max_turns: int = setting("LOOPLINE_MAX_TURNS", 60, ge=1, le=1_000)
+    max_turns: int = setting("LOOPLINE_MAX_TURNS", 50, ge=1, le=1_000)
     """Model calls in one run at most."""
+    max_model_calls: int = setting("LOOPLINE_MAX_MODEL_CALLS", 100, ge=1, le=10_000)
+    """Model calls in all runs of a ticket before a person is asked; at least twice LOOPLINE_MAX_TURNS.
+    Accepted work, and each decision of a person such as /retry, starts the count again."""
 
     max_cost_usd: float = setting("LOOPLINE_MAX_COST_USD", 5.0, ge=0, le=1_000)
     """Limit in US dollars for one run.

@@ -106,6 +106,7 @@ def build_policy(settings: Settings) -> ServicePolicy:
             ticket_usd=settings.max_ticket_cost_usd,
             day_usd=settings.max_day_cost_usd,
             turns=settings.max_turns,
+            calls=max(settings.max_model_calls, 2 * settings.max_turns),
             wall_seconds=int(settings.max_run_minutes * 60),
             idle_seconds=settings.max_idle_seconds,
             no_progress_usd=settings.max_no_progress_usd,

@@ -33,6 +33,13 @@ _NO_FILE = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): No such file or director
 """Of a shell only with exit code 127: other programs report their input so."""
 _DENIED = re.compile(rf"^{_SHELL}(?P<program>[^\s:]+): (?:Permission denied|Is a directory)")
 _MODULE = re.compile(r"^\S*python[\d.]*: No module named (?P<program>[\w.]+)$")
+_JAVA = re.compile(
+    r"could not open [`'‘]\S*jvm\.cfg|could not find (?:\S*/)?java\.security|error loading java\.security file"
+    r"|^(?:error: )?(?:the )?java_home (?:environment variable )?is (?:not defined correctly|not set|set to)",
+    re.IGNORECASE,
+)
+"""A Java whose own files are missing, of the JVM, Maven and Gradle."""
+_OF_MAKE = re.compile(r"^g?make(?:\[\d+\])?: \*\*\* .*\bError 127$", re.MULTILINE)
 _OFFLINE = re.compile(
     r"name resolution|resolve host|resolve address|ENOTFOUND|EAI_AGAIN|network is unreachable|ENETUNREACH"
     r"|ECONNREFUSED|connection refused|failed to establish a new connection|no matching distribution|dns error",
@@ -104,7 +111,8 @@ def find_gate_problem(evidence: Sequence[Evidence], known: Sequence[BaseCheck]) 
         if problem := _find_limit(proof.command, proof.exit_code, proof.timeout, proof.killed):
             return problem
         program = find_missing_program(proof.command, proof.exit_code, proof.output)
-        if program and "/" not in program and proof.exit_code == NOT_FOUND:  # a path is a file that the work can add
+        is_missing = proof.exit_code == NOT_FOUND or program == "java" or _OF_MAKE.search(proof.output)
+        if program and "/" not in program and is_missing:  # a path is a file that the work can add
             line = find_decisive_line(proof.output)
             return EnvironmentProblem("tool", proof.command, proof.exit_code, line, program)
     return None
@@ -133,6 +141,8 @@ def find_missing_program(command: str, exit_code: int, output: str) -> str:
         module = _MODULE.match(line)
         if module and re.search(rf"-m\s+{re.escape(module['program'])}(?!\w)", command):
             return str(module["program"])
+        if _JAVA.search(line):
+            return "java"
         if found := next(filter(None, (pattern.match(line) for pattern in patterns)), None):
             return str(found["program"])
     return ""

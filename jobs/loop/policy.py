@@ -113,8 +113,16 @@ class SpinningPolicy:
     """The same action with the same result."""
     same_error: int = Field(default=3, ge=2, le=100)
     """The same action that ends in the same error."""
+    near_repeat: int = Field(default=6, ge=2, le=100)
+    """Actions that differ only in comments, numbers, times or order, with the same result."""
     alternating: int = Field(default=3, ge=2, le=100)
-    """The same pair of actions, in turn."""
+    """The same two to eight actions, in turn."""
+    polls: int = Field(default=20, ge=2, le=1000)
+    """Actions that poll, with the same result."""
+    calls_per_turn: int = Field(default=60, ge=1, le=1000)
+    """Tool calls of one reply. Not consecutive."""
+    calls_before_change: int = Field(default=200, ge=10, le=10_000)
+    """A maker's tool calls before its first change. Not consecutive."""
     monologue: int = Field(default=3, ge=2, le=100)
     """Replies without a tool call that do not end the work."""
     unchanged_turns: int = Field(default=12, ge=2, le=1000)

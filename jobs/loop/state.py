@@ -80,17 +80,9 @@ OPEN = frozenset({Stage.CI, Stage.REVIEW, Stage.MERGING})
 
 
 EscalationClass = Literal[
-    "judgement",
-    "credentials",
-    "infrastructure",
-    "environment",
-    "policy",
-    "budget",
-    "conflict",
-    "spinning",
-    "tamper",
-    "ci",
-]
+    "judgement", "credentials", "infrastructure", "environment", "policy", "budget", "turns", "conflict", "spinning",
+    "tamper", "ci",
+]  # fmt: skip
 
 
 @value
@@ -249,6 +241,8 @@ class Spend:
     usage: Usage = Usage()
     extra_usd: float = 0.0
     """Added to the ticket's budget by people."""
+    calls: int = 0
+    """Model calls of the work since the last decision of a person, or since work was accepted."""
 
 
 @value

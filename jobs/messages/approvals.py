@@ -81,8 +81,12 @@ def accepted_message(by: str, sha: str, found: Sequence[Tampering], experiments:
 
 
 def _list_places(found: Sequence[Tampering]) -> str:
-    """The paths; of lost tests their ids, which the text holds."""
-    by_name = {"tests_lost", "fewer_tests"}
-    names = [code(t.text, _NAME_CHARACTERS) if t.kind in by_name and t.text else code(t.path) for t in found]
-    names = list(dict.fromkeys(names))
+    """The paths; of lost tests their ids, which the text holds; of a check that proves nothing the reason."""
+    names = list(dict.fromkeys(map(_name_place, found)))
     return ", ".join(names[:_MOST_PLACES]) + (f" and {len(names) - _MOST_PLACES} more" * (len(names) > _MOST_PLACES))
+
+
+def _name_place(one: Tampering) -> str:
+    if one.kind in ("tests_lost", "fewer_tests") and one.text:
+        return code(one.text, _NAME_CHARACTERS)
+    return code(one.path) if one.path else inline(one.text, _NAME_CHARACTERS)

@@ -11,6 +11,7 @@ from integrations.texts import cut
 from jobs.loop.state import EscalationClass, Loop
 from jobs.messages.approvals import acceptance_line, list_approvals
 from jobs.messages.ci import failure_logs_message
+from jobs.messages.lines import approach_line
 from jobs.messages.network import blocked_commands_line
 from jobs.messages.text import (
     code,
@@ -48,6 +49,7 @@ ESCALATION_TITLES: dict[EscalationClass, str] = {
     "environment": "environment problem",
     "policy": "refused by the policy",
     "budget": "budget used up",
+    "turns": "out of turns",
     "conflict": "conflicting changes",
     "spinning": "no progress",
     "tamper": "changes need your approval",
@@ -61,8 +63,9 @@ _HYPOTHESES: dict[EscalationClass, str] = {
     "environment": "The repository's environment lacks something or a limit is too small, not the change itself.",
     "policy": "The ticket needs a change that a protected path or a limit forbids, or the agent changed too much.",
     "budget": "The task is larger than its budget, or the approach is too expensive.",
+    "turns": "The task is too large for one ticket, or the agent has not found a way that leads to the goal.",
     "conflict": "Another person or tool is working on the same branch.",
-    "spinning": "The agent keeps repeating itself. It probably lacks knowledge that is not in the repository.",
+    "spinning": "The agent gets no further by itself. It probably lacks knowledge that is not in the repository.",
     "ci": "The check needs something that the agent cannot see or change, or it fails for reasons of its own.",
     "tamper": "The ticket requires these changes without naming them, or the agent made them on its own.",
 }
@@ -71,6 +74,8 @@ LONGEST_RECORD = 40_000
 """Characters of an escalation's record, so that no tracker's limit cuts it off."""
 _SHORT_REASON_WORDS, _REASON_WORDS, _LINE_WORDS = 20, 55, 12
 _RETRY = "`/retry <hint>` starts another attempt with your hint and keeps the work so far"
+_MORE_TURNS = "`/retry` gives the agent as many model calls again and keeps the work so far"
+_OTHER_APPROACH = "`/retry <hint>` starts another attempt with the approach that you name"
 _ADD_BUDGET = "`/budget +3` adds three dollars and continues"
 _TAKE_OVER = "`/takeover` hands the branch to you, including the latest candidate commit"
 _STOP = "`/stop` ends the work on this ticket"
@@ -92,6 +97,7 @@ _CHOICES: dict[EscalationClass, tuple[str, ...]] = {
     ),
     "infrastructure": ("`/retry` after you have fixed the problem", _TAKE_OVER, _CLOSE),
     "budget": (_ADD_BUDGET, _RETRY, _TAKE_OVER, _CLOSE),
+    "turns": (_MORE_TURNS, _OTHER_APPROACH, _TAKE_OVER, _CLOSE),
     "conflict": ("`/retry` continues from the current state of the branch", _TAKE_OVER, _CLOSE),
     "spinning": (_RETRY, _TAKE_OVER, _CLOSE),
     "ci": (
@@ -197,9 +203,29 @@ def parked_reason(what: str, until: float) -> str:
     return f"Waiting until {format_time(until)}: {inline(what)}"
 
 
-def run_blocked_reason(role: RunRole, summary: str) -> str:
-    """A run that failed for a reason outside the change."""
-    return f"the {role} could not run: {inline(summary)}"
+def run_blocked_reason(role: RunRole, summary: str, kind: EscalationClass = "infrastructure") -> str:
+    """A run that ended without a result for a reason outside the change."""
+    ended = {"turns": "ran out of turns", "spinning": "made no progress"}.get(kind, "could not run")
+    return f"the {role} {ended}: {inline(summary)}"
+
+
+def turns_reason(loop: Loop) -> str:
+    """The maker has used all turns of its last iteration of the last attempt."""
+    return f"the maker ran out of turns before the acceptance criteria were met.{_list_approaches(loop)}"
+
+
+def calls_reason(loop: Loop, most: int) -> str:
+    """The model calls of a ticket, at most `most` between two decisions of people, are used up."""
+    used = f"{loop.spend.calls} of {most} model calls are used up and the acceptance criteria are not met."
+    return f"{used}{_list_approaches(loop)}"
+
+
+def _list_approaches(loop: Loop) -> str:
+    """The approaches of all attempts, as a sentence; empty before the first maker has ended."""
+    named = [closed.approach for closed in loop.attempts]
+    named += [loop.attempt.approach or approach_line(loop.attempt.number)] if loop.attempt.tried else []
+    shown = "; ".join(inline(one, 160) for one in list(dict.fromkeys(filter(None, named)))[-4:])
+    return f" Tried: {shown}." if shown else ""
 
 
 def iterations_reason(attempts: int, iterations: int) -> str:

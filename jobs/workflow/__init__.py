@@ -218,7 +218,7 @@ def _on_command_failed(loop: Loop, event: e.CommandFailed, policy: ServicePolicy
 def on_run_finished(loop: Loop, event: e.RunFinished, policy: ServicePolicy) -> Decision:
     """Count the cost of the run. Its result counts only while the loop waits for this run."""
     loop = replace(loop, spend=replace(loop.spend, usage=loop.spend.usage.plus(event.usage)))
-    loop = run.keep_checkpoint(loop, event)
+    loop = run.keep_checkpoint(run.count_calls(loop, event), event)
     if answers.is_answer_run(loop, event.run_id) and isinstance(event.result, Answered):
         return answers.on_answer_finished(loop, event, event.result, policy)
     if lessons.is_lesson_run(loop, event.run_id) and isinstance(event.result, Learned):

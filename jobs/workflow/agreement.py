@@ -24,7 +24,7 @@ from jobs.messages.routing import not_edited_message
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 from jobs.workflow.routing import awaits_repository, on_description_edited, on_repository_answer
-from jobs.workflow.run import start_iteration, start_run
+from jobs.workflow.run import restart_calls, start_iteration, start_run
 from jobs.workflow.run_results import mark_contract, start_work
 
 MAX_PROPOSALS = 5
@@ -82,6 +82,7 @@ def on_answer(loop: Loop, answer: Guidance, at: float, policy: ServicePolicy) ->
     if awaits_repository(loop):
         return on_repository_answer(loop, answer, policy)
     here = MoveTicket(column="working")
+    loop = restart_calls(loop)
     planning = replace(loop.planning, answers=(*loop.planning.answers, answer)[-MAX_GUIDANCE:])
     thanks = PostComment(body=messages.started_again_message(answer.author))
     if contract := read_answer(answer.text, loop.ticket, planning.proposal, loop.policy):
@@ -172,7 +173,9 @@ def _change_criteria(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
     """A maker finishes its turn and gets the new list; a result for the old list is discarded."""
     contract = refresh_contract(loop)
     assert contract
-    loop = replace(loop, contract=contract, candidate=replace(loop.candidate, judgement=None, verdict=None))
+    loop = replace(
+        restart_calls(loop), contract=contract, candidate=replace(loop.candidate, judgement=None, verdict=None)
+    )
     comment = PostComment(body=messages.criteria_changed_message(contract))
     if loop.stage is Stage.MAKING:
         guidance = Guidance(author="Loopline", text=messages.criteria_changed_guidance(contract))

@@ -138,6 +138,10 @@ class ServicePolicy:
             wall_seconds=wall,
         )
 
+    def calls_left(self, loop: Loop) -> int:
+        """Model calls until a person is asked."""
+        return max(self.caps.calls - loop.spend.calls, 0)
+
     def may_start(self, person: Person) -> bool:
         """Whether this person has permission to start, stop and steer work, by a comment or by moving a ticket."""
         named = {*self.starters, *self.approvers}

@@ -93,7 +93,7 @@ def hand_over(
         workspace=workspace,
         attempt=Attempt(began_usd=loop.spend.usage.cost_usd),
         comments=comments,
-        spend=loop.spend,
+        spend=replace(loop.spend, calls=0),
         handed_over=handed_over,
         started_at=at,
         parts=loop.parts,

@@ -120,7 +120,7 @@ def _choose_at_escalation(loop: Loop) -> Effect:
         return "continue"
     if escalation and escalation.question:
         return "start"
-    return "classify" if escalation and escalation.kind in {"judgement", "spinning", "ci"} else "keep"
+    return "classify" if escalation and escalation.kind in {"judgement", "spinning", "turns", "ci"} else "keep"
 
 
 def hear(loop: Loop, guidance: Guidance, at: float, policy: ServicePolicy, kind: Kind = "plain") -> Decision:

@@ -13,7 +13,7 @@ from jobs.loop.state import Escalation, Loop, Stage
 from jobs.messages.escalations import agent_question_reason, escalation_message
 from jobs.messages.follow_ups import proposal_body, proposal_title
 from jobs.workflow.decision import Decision
-from jobs.workflow.run import awaits_answer, is_current
+from jobs.workflow.run import awaits_answer, is_current, restart_calls
 
 MOST_PROPOSALS = 5
 """Tickets that the agents of one ticket can propose."""
@@ -42,7 +42,9 @@ def answer_question(loop: Loop, answer: Guidance) -> Decision:
     """Continue the run with this answer, which is guidance for all later briefs too."""
     asked = loop.escalation
     assert asked
-    continued = replace(loop, stage=asked.stage, reason="", escalation=None, comments=loop.comments.add(answer))
+    continued = replace(
+        restart_calls(loop), stage=asked.stage, reason="", escalation=None, comments=loop.comments.add(answer)
+    )
     command = AnswerRun(run_id=asked.run_id, request_id=asked.request_id, guidance=answer)
     return Decision(continued, (command, SetNeedsHuman(needed=False), MoveTicket(column="working")))
 

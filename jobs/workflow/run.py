@@ -8,11 +8,12 @@ from dataclasses import replace
 from integrations.events import RunFinished, RunParked
 from integrations.results import Made, RunRole
 from integrations.values import NO_COMMIT, CommitSha, RunId
+from jobs.loop.caps import Caps
 from jobs.loop.commands import Command, RunSpec, StartRun
 from jobs.loop.comments import Guidance
 from jobs.loop.policy import Role
 from jobs.loop.state import AT_WORK, RUNNING, Contract, Criterion, Loop, Stage
-from jobs.messages.escalations import budget_reason, parked_reason
+from jobs.messages.escalations import budget_reason, calls_reason, parked_reason
 from jobs.workflow.decision import Decision, ServicePolicy
 from jobs.workflow.escalation import escalate
 
@@ -31,6 +32,12 @@ TREELESS: frozenset[RunRole] = frozenset({"judge", "matcher", "lesson"})
 """Roles without a work tree, which get only their rules."""
 INSTEAD: Mapping[RunRole, RunRole] = {"answer": "judge", "triage": "scout", "matcher": "judge", "lesson": "judge"}
 """The role whose model is used if a runner has none for the first."""
+WORKING: frozenset[RunRole] = frozenset({"planner", "scout", "maker"})
+"""Roles that begin something; the judge and the checker examine what is there."""
+LEAST_CALLS = 5
+"""Model calls with which a run can do something useful."""
+EXAMINING_CALLS = 20
+"""Model calls that judge and checker have in any case."""
 STRONG_FROM = 3
 """The attempt from which the maker uses a stronger model: one new strategy with the usual model comes first."""
 
@@ -40,6 +47,8 @@ def start_run(loop: Loop, role: RunRole, at: float, policy: ServicePolicy, *comm
     cap = policy.caps_of(loop).ticket_usd
     if role not in FREE and loop.spend.usage.cost_usd >= cap:
         return escalate(loop, "budget", budget_reason(cap), at, *commands)
+    if role in WORKING and policy.calls_left(loop) < LEAST_CALLS:
+        return escalate(loop, "turns", calls_reason(loop, policy.caps.calls), at, *commands)
     loop = replace(loop, stage=STAGES[role], run_id=run_id_of(loop, role), parked_until=0.0)
     return Decision(loop, (*commands, StartRun(spec=build_spec(loop, role, loop.run_id, at, policy))))
 
@@ -48,6 +57,18 @@ def start_iteration(loop: Loop, at: float, policy: ServicePolicy, *commands: Com
     attempt = replace(loop.attempt, iteration=loop.attempt.iteration + 1)
     loop = replace(loop, reason="", attempt=attempt, comments=replace(loop.comments, pending=()))
     return start_run(loop, "maker", at, policy, *commands)
+
+
+def count_calls(loop: Loop, event: RunFinished) -> Loop:
+    """Count the model calls of a run of the present work."""
+    if event.role not in STAGES or not is_current(loop, event.run_id, event.generation):
+        return loop
+    return replace(loop, spend=replace(loop.spend, calls=loop.spend.calls + event.usage.model_calls))
+
+
+def restart_calls(loop: Loop) -> Loop:
+    """The loop with all of its model calls again: a person has decided, or the work is accepted."""
+    return replace(loop, spend=replace(loop.spend, calls=0))
 
 
 def run_id_of(loop: Loop, role: RunRole) -> RunId:
@@ -90,7 +111,7 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         model=strong or own.model or models.get(role, "") or models.get(INSTEAD.get(role, role), ""),
         model_setting=name_model_setting(role, own, is_strong=bool(strong)),
         effort="high" if strong else own.effort,
-        caps=policy.caps_of(loop),
+        caps=_limit_turns(loop, role, policy),
         ticket_usage=loop.spend.usage,
         started_at=at,
         handed_over_at=loop.started_at,
@@ -103,6 +124,14 @@ def build_spec(loop: Loop, role: RunRole, run_id: RunId, at: float, policy: Serv
         threads=loop.review.threads,
         only_threads=loop.review.round == "remarks" and loop.attempt.iteration == 1 and not loop.comments.pending,
     )
+
+
+def _limit_turns(loop: Loop, role: RunRole, policy: ServicePolicy) -> Caps:
+    """The caps of a run, whose turns are at most the model calls that are left."""
+    caps, left = policy.caps_of(loop), policy.calls_left(loop)
+    if role not in STAGES:
+        return caps
+    return replace(caps, turns=min(caps.turns, left if role in WORKING else max(left, EXAMINING_CALLS)))
 
 
 def name_model_setting(role: RunRole, own: Role, *, is_strong: bool = False) -> str:
@@ -130,6 +159,7 @@ def add_requested_criterion(loop: Loop, request: Guidance) -> Loop:
         contract=replace(contract, criteria=criteria),
         attempt=replace(loop.attempt, number=1, iteration=0, failing=(), trees=()),
         comments=comments,
+        spend=replace(loop.spend, calls=0),
     )
 
 

@@ -26,6 +26,7 @@ from jobs.messages.escalations import (
     no_commit_reason,
     run_blocked_reason,
     spinning_reason,
+    turns_reason,
 )
 from jobs.messages.pull_request import size_message
 from jobs.messages.upstream import merged_cause
@@ -34,7 +35,7 @@ from jobs.workflow.decision import Decision, ServicePolicy, build_clean_up
 from jobs.workflow.escalation import close_attempt, escalate, escalate_environment
 from jobs.workflow.overlap import claim_changed, start_first_iteration
 from jobs.workflow.review_answers import needs_no_commit, return_to_review, take_answers
-from jobs.workflow.run import add_requested_criterion, at_newer_base, start_iteration, start_run
+from jobs.workflow.run import add_requested_criterion, at_newer_base, restart_calls, start_iteration, start_run
 from jobs.workflow.upstream import (
     at_start_of_attempt,
     begin_attempt,
@@ -50,6 +51,12 @@ BLOCKED: Mapping[RunOutcome, EscalationClass] = {
     "policy": "policy",
 }
 """Outcomes for which a person has to change something, and the class of their escalation."""
+WITHOUT_RESULT: Mapping[RunOutcome, EscalationClass] = {
+    "turns": "turns",
+    "spinning": "spinning",
+    "failed": "infrastructure",
+}
+"""Outcomes of an agent without a result, and the class of the escalation when it is the last one."""
 
 
 def mark_contract(loop: Loop) -> Loop:
@@ -110,7 +117,7 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
     if result.question and event.outcome in {"done", "no_change"}:
         return _ask_person(loop, event, result)
     if event.outcome == "spinning":
-        return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, spun=True)
+        return _next_attempt(loop, spinning_reason(event.summary), event.at, policy, "spinning")
     if event.outcome == "no_change" and (refused := _find_refused_requests(loop, result.head_sha)):
         return escalate(close_attempt(loop, refused), "judgement", refused, event.at)
     loop = at_newer_base(loop, result.base_sha)
@@ -119,7 +126,8 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
         return start_run(made, "gate", event.at, policy, *claim_changed(made))
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
-    return _retry(loop, lines.no_result_line(event.outcome, event.summary), event.at, policy)
+    line, kind = lines.no_result_line(event.outcome, event.summary), WITHOUT_RESULT.get(event.outcome, "judgement")
+    return _retry(loop, line, event.at, policy, kind)
 
 
 def _find_refused_requests(loop: Loop, head_sha: CommitSha) -> str:
@@ -176,13 +184,13 @@ def _decide_by_gate(loop: Loop, event: RunFinished, result: Gated, policy: Servi
     attempt = replace(attempt, failing=(*attempt.failing, _fingerprint(failing)), trees=trees)
     loop = replace(loop, attempt=attempt, candidate=replace(loop.candidate, gate=result))
     if reverted:
-        return _next_attempt(loop, lines.REVERTED_LINE, event.at, policy, spun=True)
+        return _next_attempt(loop, lines.REVERTED_LINE, event.at, policy, "spinning")
     if failing and insists:
         return start_run(loop, "judge", event.at, policy)  # the maker has read the failure, so a person decides
     rounds = loop.workflow.spinning.same_failures
     if failing and len(attempt.failing) >= rounds and len(set(attempt.failing[-rounds:])) == 1:
         line = lines.same_failures_line(failing, rounds)
-        return _next_attempt(loop, line, event.at, policy, spun=True)
+        return _next_attempt(loop, line, event.at, policy, "spinning")
     if failing:
         return _retry(loop, lines.gate_failed_line(failing), event.at, policy)
     leaks = [found for found in result.tampering if found.kind == "secret"]
@@ -206,7 +214,8 @@ def _report_size(loop: Loop) -> tuple[Loop, list[PostComment]]:
 
 
 def _escalate_failed_run(loop: Loop, event: RunFinished) -> Decision:
-    return escalate(loop, "infrastructure", run_blocked_reason(event.role, event.summary), event.at)
+    kind = WITHOUT_RESULT.get(event.outcome, "infrastructure")
+    return escalate(loop, kind, run_blocked_reason(event.role, event.summary, kind), event.at)
 
 
 def _fingerprint(failing: list[Evidence]) -> str:
@@ -280,7 +289,7 @@ def open_results(loop: Loop) -> list[CriterionResult]:
 
 def finish(loop: Loop, at: float, *commands: Command) -> Decision:
     """The verdict is done: publish the candidate, or end the loop when no change was needed."""
-    loop = replace(_note_iteration(loop, "done"), escalation=None)
+    loop = replace(restart_calls(_note_iteration(loop, "done")), escalation=None)
     if loop.candidate.head_sha != loop.workspace.base_sha:
         return Decision(replace(loop, stage=Stage.PUBLISHING), (*commands, publish(loop)))
     done = replace(loop, stage=Stage.DONE, reason="", finished_at=at)
@@ -304,19 +313,23 @@ def publish(loop: Loop, *, as_is: bool = False, accepted: bool = False) -> Publi
     )
 
 
-def _retry(loop: Loop, outcome: str, at: float, policy: ServicePolicy) -> Decision:
-    """Start another iteration, or another attempt when this one has used all its iterations."""
+def _retry(loop: Loop, outcome: str, at: float, policy: ServicePolicy, kind: EscalationClass = "judgement") -> Decision:
+    """Start another iteration, or another attempt when this one has used all its iterations. `kind` is the class of the
+    escalation after the last one."""
     if loop.attempt.iteration >= policy.iterations(loop):
-        return _next_attempt(loop, outcome, at, policy, spun=False)
+        return _next_attempt(loop, outcome, at, policy, kind)
     return start_iteration(_note_iteration(loop, outcome), at, policy)
 
 
-def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, *, spun: bool) -> Decision:
+def _next_attempt(loop: Loop, outcome: str, at: float, policy: ServicePolicy, kind: EscalationClass) -> Decision:
     """Start an attempt in a fresh context, a later one with a stronger model; escalate after the last."""
     loop = _note_iteration(loop, outcome)
     if loop.attempt.number >= policy.attempts(loop):
-        reason = outcome if spun else iterations_reason(policy.attempts(loop), policy.iterations(loop))
-        return escalate(close_attempt(loop, outcome), "spinning" if spun else "judgement", reason, at)
+        reasons = {
+            "judgement": iterations_reason(policy.attempts(loop), policy.iterations(loop)),
+            "turns": turns_reason(loop),
+        }
+        return escalate(close_attempt(loop, outcome), kind, reasons.get(kind, outcome), at)
     loop = close_attempt(loop, outcome)
     attempt = replace(loop.attempt, number=loop.attempt.number + 1)
     return start_iteration(replace(at_start_of_attempt(loop), attempt=attempt), at, policy)

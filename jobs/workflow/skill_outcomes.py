@@ -10,7 +10,7 @@ from jobs.loop.skill_state import CountSkills, SkillOutcome
 from jobs.loop.state import AT_WORK, EscalationClass, Loop, Stage
 from jobs.workflow.decision import Decision
 
-FAILURES: frozenset[EscalationClass] = frozenset({"judgement", "spinning", "budget"})
+FAILURES: frozenset[EscalationClass] = frozenset({"judgement", "spinning", "turns", "budget"})
 """Escalations about the work itself; the others are about settings, infrastructure or another person's change."""
 
 

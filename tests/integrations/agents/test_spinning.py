@@ -51,6 +51,39 @@ SPINNING: dict[str, tuple[Turns, list[str]]] = {
         [turn(bash("ls"), bash("pwd")), turn(bash("pwd"), bash("ls"))] * 2,
         ["same_result"],
     ),
+    "a command that differs in a comment": (
+        [turn(bash(f"pytest -q  # try {'abcdef'[n]}", "1 failed\n[exit 1]", failed=True)) for n in range(6)],
+        ["near_repeat"],
+    ),
+    "a command that differs in a number, which its output repeats": (
+        [turn(bash(f"echo run {n}; SEED={n} ./check --times={n}", f"run {n}\nok")) for n in range(6)],
+        ["near_repeat"],
+    ),
+    "a command that differs in the order of options and parts": (
+        [turn(bash(("ls; pytest -q -x", "pytest -x -q ; ls", "ls ;pytest '-x' -q")[n % 3])) for n in range(5)]
+        + [turn(bash("pytest -x -q;ls"))],
+        ["near_repeat"],
+    ),
+    "an edit that fails with other white space": (
+        [turn(("edit", {"path": "m.py", "old_str": f"x{' ' * n}= 1"}, "not found", True)) for n in range(1, 7)],
+        ["near_repeat"],
+    ),
+    "three steps over and over": ([turn(bash("ls")), turn(view("m.py")), failing_tests()] * 3, ["cycle"]),
+    "four steps over and over, with a counter": (
+        [turn(bash(f"{name} # round {n}")) for n in range(3) for name in ("ls", "pwd", "git status", "pytest")],
+        ["cycle"],
+    ),
+    "waiting for what never comes": ([turn(bash("sleep 30; ./build-status", "pending"))] * 20, ["polling"]),
+    "waiting with a counter": (
+        [turn(bash(f"sleep {n} && cat build.log # {n}", "building")) for n in range(10, 30)],
+        ["polling"],
+    ),
+    "waiting and looking in turn, for long": ([turn(bash("sleep 60")), turn(bash("tail build.log"))] * 20, ["polling"]),
+    "very many calls at once": ([turn(*(view(f"{n}.py") for n in range(61)))], ["flood"]),
+    "very many calls before the first change": (
+        [mark("a"), *(turn(*(view(f"{n}-{m}.py") for m in range(8))) for n in range(25))],
+        ["reading"],
+    ),
     "a pair in turn": ([turn(bash("ls")), failing_tests()] * 3, ["alternating"]),
     "replies without a tool": ([silent() for _ in range(3)], ["monologue"]),
     "no change after the first one": (
@@ -76,8 +109,9 @@ def test_spinning_is_detected(what: str) -> None:
 
 
 INNOCENT: dict[str, Turns] = {
-    "polling": [turn(bash("sleep 30; ./build-status")) for _ in range(30)],
-    "polling after a change": [mark("a"), turn(edit("m.py", "1"), work="b"), *[turn(bash("sleep 9"))] * 20],
+    "polling": [turn(bash("sleep 30; ./build-status")) for _ in range(19)],
+    "polling a build that goes on": [turn(bash("sleep 30; cat log", f"{n} of 50 files")) for n in range(40)],
+    "polling after a change": [mark("a"), turn(edit("m.py", "1"), work="b"), *[turn(bash("sleep 9"))] * 19],
     "waiting and looking in turn": [turn(bash("sleep 60")), turn(bash("tail build.log"))] * 8,
     "output that grows": [turn(bash("tail build.log", f"{n} of 50 files\n[exit 0]")) for n in range(30)],
     "a failing count that falls": [turn(bash("pytest", f"{9 - n} failed in 1s", failed=True)) for n in range(9)],
@@ -92,7 +126,23 @@ INNOCENT: dict[str, Turns] = {
     "one undo": [mark("a"), turn(edit("m.py", "1"), work="b"), turn(bash("git stash"), work="a"), turn(bash("x"))],
     "a killed process": [turn(bash("make", INTERRUPTED, failed=True)) for _ in range(5)],
     "the same error in another place": [turn(bash(f"cat {n}", "No such file", failed=True)) for n in range(9)],
-    "two errors in a row, then a look": [failing_tests(), failing_tests(), turn(view("m.py"))] * 4,
+    "two errors in a row, then a look": [failing_tests(), failing_tests(), turn(view("m.py"))] * 2,
+    "the tests of different files": [turn(bash(f"pytest -q tests/test_{n}.py", "1 passed")) for n in range(20)],
+    "different tests of a file": [turn(bash(f"pytest -q -k {name}", "1 passed")) for name in "abcdefghij"],
+    "different ranges of lines": [turn(view("m.py", n)) for n in range(1, 300, 10)],
+    "a function with different inputs": [turn(bash(f"python -c 'print(f({n}))'", "True")) for n in range(15)],
+    "different commits": [turn(bash(f"git show 1a2b3c{n}", "nothing")) for n in range(10, 25)],
+    "many calls in a read-only run": [turn(*(view(f"{n}-{m}.py") for m in range(8))) for n in range(40)],
+    "a debugging session": [
+        one
+        for n in range(8)
+        for one in (
+            turn(edit("m.py", f"print({n})"), work=f"with-print-{n}"),
+            failing_tests(),
+            turn(view("m.py")),
+            turn(edit("m.py", ""), work="without"),
+        )
+    ],
     "one parallel call that repeats among new ones": [turn(bash("git diff"), view("m.py", n)) for n in range(20)],
 }  # fmt: skip
 
@@ -122,6 +172,22 @@ def test_spinning_gets_one_note_per_pattern() -> None:
     assert played(again)[-1] == "spinning"
     other = [*(failing_tests() for _ in range(3)), *(turn(bash("ls")) for _ in range(4))]
     assert played(other)[-1] == "note"
+
+
+def test_spinning_with_nearly_the_same_step_ends_one_turn_after_the_note() -> None:
+    turns = [turn(bash(f"pytest # {n}", "1 failed", failed=True)) for n in range(9)]
+    assert played(turns) == [""] * 5 + ["note", "spinning"]
+
+
+@pytest.mark.parametrize("turns", [SPINNING[what][0] for what in SPINNING if "reading" not in SPINNING[what][1]])
+def test_spinning_has_a_sentence_for_people(turns: Turns) -> None:
+    (found,) = find_patterns(joined(turns), LIMITS)
+    assert found.summary.startswith("The ") and found.summary.endswith(".") and found.advice != found.summary
+
+
+def test_spinning_note_about_calls_before_a_change_restarts_the_count() -> None:
+    turns = [mark("a"), *(turn(*(view(f"{n}-{m}.py") for m in range(50))) for n in range(12))]
+    assert played(turns) == [""] * 4 + ["note"] + [""] * 3 + ["spinning"]
 
 
 def test_spinning_note_about_unchanged_files_restarts_the_count() -> None:

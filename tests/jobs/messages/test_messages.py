@@ -472,7 +472,12 @@ SHOWN = {
     "budget_message": [m.budget_message("Ana", 3.0, 23.0)],
     "budget_reason": [m.budget_reason(20.0), m.budget_reason(0.0)],
     "parked_reason": [m.parked_reason("the model is overloaded", 1_800_000_000.0)],
-    "run_blocked_reason": [m.run_blocked_reason("gate", "no disk")],
+    "run_blocked_reason": [
+        m.run_blocked_reason("gate", "no disk"),
+        m.run_blocked_reason("checker", "the run's 50 turns are used up", "turns"),
+    ],
+    "turns_reason": [m.turns_reason(STUCK)],
+    "calls_reason": [m.calls_reason(STUCK, 100)],
     "iterations_reason": [m.iterations_reason(3, 3), m.iterations_reason(1, 3)],
     "spinning_reason": [m.spinning_reason("`ls` four times")],
     "tamper_reason": [m.tamper_reason(TAMPERING), m.tamper_reason((*TAMPERING, *PLACES, *NEW_KINDS))],

@@ -21,7 +21,15 @@ loop:
 def test_limits_of_the_policy_reach_the_runner() -> None:
     spec = a_run(a_loop(), policy=read_policy(POLICY, "acme/shop"), caps=Caps(no_progress_usd=0.5))
 
-    assert build_spinning_limits(spec) == SpinningLimits(7, 6, 5, 8, 9, ("poll",), 0.5)
+    assert build_spinning_limits(spec) == SpinningLimits(
+        same_result=7,
+        same_error=6,
+        alternating=5,
+        monologue=8,
+        unchanged_turns=9,
+        polling=("poll",),
+        no_progress_usd=0.5,
+    )
     assert ContextLimits(**vars(spec.policy.loop.context)) == ContextLimits(2000, 2, 30)
 
 

@@ -27,7 +27,7 @@ def test_caps_of_a_run_can_be_tightened_but_not_raised_by_the_repository(
     assert policy.caps_of(with_policy(making, **own)).run_usd == run_usd
 
 
-@pytest.mark.parametrize(("turns", "wanted"), [(None, 60), (30, 30), (900, 60)])
+@pytest.mark.parametrize(("turns", "wanted"), [(None, 50), (30, 30), (900, 50)])
 def test_caps_of_turns_can_be_tightened_but_not_raised(
     making: Loop, policy: ServicePolicy, turns: int | None, wanted: int
 ) -> None:

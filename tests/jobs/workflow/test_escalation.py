@@ -154,6 +154,7 @@ def test_tampering_must_exist_to_be_accepted(making: Loop, policy: ServicePolicy
         ("budget", "/budget"),
         ("tamper", "/accept"),
         ("spinning", "/retry"),
+        ("turns", "/retry` gives the agent as many model calls again"),
         ("conflict", "/takeover"),
         ("judgement", "/close"),
     ],

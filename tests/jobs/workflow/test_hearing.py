@@ -28,7 +28,8 @@ PLAIN: dict[Stage, Effect] = {
     Stage.DONE: "redirect",
 }
 ESCALATED: dict[EscalationClass, Effect] = {
-    "judgement": "classify", "spinning": "classify", "credentials": "keep", "infrastructure": "keep",
+    "judgement": "classify", "spinning": "classify", "turns": "classify", "credentials": "keep",
+    "infrastructure": "keep",
     "environment": "keep", "policy": "keep", "budget": "keep", "conflict": "keep", "tamper": "keep",
     "ci": "classify",
 }  # fmt: skip
