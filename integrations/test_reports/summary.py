@@ -40,7 +40,7 @@ _LINES = tuple(
 )
 _PAIR = re.compile(
     r"(?P<before>\d+) +(?P<after>[a-z]+(?: [a-z]+)?)|"
-    r"(?P<word>[A-Za-z]+(?: [a-z]+)?)(?:: *|=| of | (?=\d+$))(?P<number>\d+)"
+    r"(?P<word>[A-Za-z]+(?: [a-z]+)?)(?:: *|=| (?=\d+$))(?P<number>\d+)"
 )
 _WORDS: dict[_Category, str] = {
     "passed": "pass passed passing successful xpassed",
@@ -49,7 +49,7 @@ _WORDS: dict[_Category, str] = {
     "total": "tests test doctests doctest examples example runs run completed total",
 }
 _CATEGORIES = {word: category for category, words in _WORDS.items() for word in words.split()}
-_WHOLE: dict[str, _Category] = {"unexpected successes": "failed", "expected failures": "skipped", "out": "total"}
+_WHOLE: dict[str, _Category] = {"unexpected successes": "failed", "expected failures": "skipped", "out of": "total"}
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LONGEST_LINE = 500
 
