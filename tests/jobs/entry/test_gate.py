@@ -80,7 +80,8 @@ class Gate:
         spec = spec_with(
             Ticket(id=TicketId("t1"), identifier=Identifier("ENG-1"), title="Add"), f"ENG-1-{self.runs}-gate",
             role="gate", base_sha=self.base, start_sha=self.candidate(files),
-            contract=contract or Contract(criteria=criteria), policy=RepositoryPolicy(loop=policy or LoopPolicy()), started_at=1.0,
+            contract=contract or Contract(criteria=criteria),
+            policy=RepositoryPolicy(loop=policy or LoopPolicy()), started_at=1.0,
         )  # fmt: skip
         self.world.runs.start(spec)
         return spec
