@@ -82,6 +82,32 @@ class Experiment:
 
 
 @value
+class OwnTestFile:
+    """A file of a checker's own test; `text` is bounded."""
+
+    path: str
+    text: str
+
+
+@value
+class CounterExample:
+    """A checker's own test that fails with the candidate, twice, while its control passes.
+
+    `shows` is one clause: with which input it fails, and what was expected. `output` is the bounded output of the
+    command, which Loopline ran with these files added."""
+
+    criterion: str
+    command: str
+    shows: str
+    files: tuple[OwnTestFile, ...] = ()
+    exit_code: int = 1
+    output: str = ""
+
+
+COUNTER_EXAMPLE: Codec[CounterExample] = Codec(CounterExample)
+
+
+@value
 class Measured:
     """One run of a command: on the base commit, on the candidate or in a variation.
 

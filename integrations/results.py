@@ -9,7 +9,7 @@ from pydantic import Field
 
 from integrations.findings import Found, Matched
 from integrations.lessons import Learned as Learned
-from integrations.proof import Experiment, TestCounts
+from integrations.proof import CounterExample, Experiment, TestCounts
 from integrations.proposals import ProposedCriterion as ProposedCriterion
 from integrations.tampering import Tampering as Tampering
 from integrations.tampering import TamperKind as TamperKind
@@ -123,7 +123,9 @@ class ReviewNotes:
 
 @value
 class Verdict:
-    """The checker's verdict on one commit. `no_change_needed` confirms that the empty change is right."""
+    """The checker's verdict on one commit. `no_change_needed` confirms that the empty change is right.
+
+    `examples` are the checker's own tests that fail: their criteria are not met, whatever it says."""
 
     head_sha: CommitSha
     results: tuple[CriterionResult, ...]
@@ -133,6 +135,7 @@ class Verdict:
     confidence: Confidence = "medium"
     no_change_needed: bool = False
     notes: ReviewNotes = ReviewNotes()
+    examples: tuple[CounterExample, ...] = ()
 
 
 VERDICT: Codec[Verdict] = Codec(Verdict)

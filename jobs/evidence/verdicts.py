@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
+from integrations.proof import CounterExample
 from integrations.results import CriterionResult, Evidence, FileNote, Finding, ReviewNotes, Verdict
 from integrations.texts import cut
 from integrations.values import CommitSha
@@ -197,6 +198,18 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
         no_change_needed=verdict.no_change_needed,
         notes=_build_notes(verdict.notes, known.changed),
     )
+
+
+def apply_examples(verdict: Verdict, examples: Sequence[CounterExample]) -> Verdict:
+    """The verdict in which the criteria of these counter-examples fail, whatever the checker says."""
+    found = {one.criterion: one for one in examples}
+    results = tuple(
+        replace(r, result="fail", evidence=f"`{one.command}` fails: {one.shows}"[:2000], place=f"`{one.command}`"[:300])
+        if (one := found.get(r.criterion))
+        else r
+        for r in verdict.results
+    )
+    return replace(verdict, results=results, examples=tuple(examples))
 
 
 def _build_notes(notes: SubmittedNotes, changed: Collection[str]) -> ReviewNotes:

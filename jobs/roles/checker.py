@@ -17,6 +17,7 @@ from jobs.evidence.verdicts import (
     NO_NEW_COMMIT,
     KnownEvidence,
     SubmittedVerdict,
+    apply_examples,
     build_verdict,
     find_contradictions,
     find_missing_references,
@@ -25,6 +26,7 @@ from jobs.evidence.verdicts import (
     list_command_endings,
 )
 from jobs.roles.briefs import build_checker_brief
+from jobs.roles.own_tests import build_test_tool, list_examples
 from jobs.roles.reading import read_and_answer
 from jobs.roles.review_diff import read_diff
 from jobs.roles.slice import RunResult, Slice
@@ -44,7 +46,10 @@ def run_checker(run: Slice) -> RunResult | None:
     spec = run.spec
     brief = build_checker_brief(spec, read_diff(run, MAX_DIFF_BYTES))
     outcome = read_and_answer(
-        run, lambda *_: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)), brief
+        run,
+        lambda *_: HostTool(VERDICT_TOOL, lambda given, _: _accept_verdict(run, given)),
+        brief,
+        (build_test_tool(run),),
     )
     if outcome is None or isinstance(outcome, RunResult):
         return outcome
@@ -63,7 +68,7 @@ def _accept_verdict(run: Slice, arguments: Mapping[str, Any]) -> ToolResult:
     gate = {proof.name: proof for proof in spec.candidate.evidence}
     changed = {change.path for change in run.mirror.changes(spec.workspace.base_sha, spec.start_sha, max_read=0)}
     known = KnownEvidence(gate, list_command_endings(entries), lambda path: _count_lines(run, path), changed)
-    verdict = build_verdict(submitted, spec.start_sha, known)
+    verdict = apply_examples(build_verdict(submitted, spec.start_sha, known), list_examples(entries))
     missing = find_missing_references(submitted, known)
     doubts = [f"{criterion}: {problem}" for criterion, problems in missing.items() for problem in problems]
     is_changed = spec.start_sha != spec.workspace.base_sha
