@@ -16,8 +16,8 @@ from jobs.evidence.proof.tokens import Edit, Family, Token
 Edits = list[Edit]
 _CALL = re.compile(
     r"_*(debug_)?assert\w*|\w*_assert\w*|[a-z]*Assert\w*|XCTAssert\w*|refute\w*|(EXPECT|ASSERT|CHECK|REQUIRE|BOOST)\w*"
-    r"|verify\w*|check\w*|ensure\w*|require|test_[a-z_]+|is|ok|eq|same|equals?|deepEqual|strictEqual|deepStrictEqual"
-    r"|notEqual|isnt|cmp_ok|like|is_deeply|affirm\w*"
+    r"|t|verify\w*|check\w*|ensure\w*|require|test_[a-z_]+|is|ok|eq|same|equals?|deepEqual|strictEqual|deepStrictEqual"
+    r"|notEqual|raises|warns|isnt|cmp_ok|like|is_deeply|affirm\w*"
 )
 _CHAIN = re.compile(r"expect\w*|is_expected|assertThat|assert_that|should\w*|must_\w+|wont_\w+|expectThat|_?that|must")
 _DEFINING = frozenset("def func function fn fun class void sub defp macro_rules import from use using package".split())
@@ -25,6 +25,8 @@ _STATEMENT = frozenset("return await yield else do then and or not in lambda cas
 _GUARD = re.compile(
     r"(\b|\.)(Error|Fatal|Fail|FailNow|Errorf|Fatalf|throw|raise|panic!?|fail|exit|abort|reject|fail!|flunk)\b"
 )
+_CONTINUING = frozenset(["\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "="])
+_CONTINUED = re.compile(r"\s*(?:\.\w|&\.|\?\.|&&|\|\|)")
 _JOINS = frozenset({"or", "||", "and", "&&", "?"})
 
 
@@ -57,6 +59,23 @@ def find_end(tokens: Sequence[Token], at: int, family: Family) -> int:
     return at
 
 
+def is_unfinished(tokens: Sequence[Token], at: int, text: str, family: Family) -> bool:
+    """Whether the statement at `at` goes on after the last line of `tokens`."""
+    depth = 0
+    for token in tokens[at:]:
+        depth += {"open": 1, "close": -1}.get(token.kind, 0)
+        if depth < 0:
+            return False
+    if depth > 0:
+        return True
+    last = tokens[-2].text if len(tokens) > 1 else ""
+    if last in _CONTINUING and not _ends_line(last, family):
+        return True
+    if family == "python" or not tokens or tokens[-1].kind != "line":
+        return False
+    return _CONTINUED.match(text, tokens[-1].end) is not None
+
+
 def find_condition_end(tokens: Sequence[Token], at: int, family: Family) -> int:
     """The place after the condition of an `if` that begins at `at`: its block."""
     if at < len(tokens) and tokens[at].text == "(" and family in ("script", "java", "php"):
@@ -82,10 +101,14 @@ def _opens_block(tokens: Sequence[Token], at: int) -> bool:
 
 def _continues(tokens: Sequence[Token], at: int, family: Family) -> bool:
     before = tokens[at - 1].text if at else ""
-    if before in ("\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "=") and at:
-        return not (before == ":" and family == "python")
+    if before in _CONTINUING:
+        return not _ends_line(before, family)
     after = next((one for one in tokens[at : at + 6] if one.kind != "line"), None)
-    return after is not None and after.text in (".", "?.", "&&", "||") and family != "python"
+    return after is not None and after.text in (".", "?.", "&", "&&", "||") and family != "python"
+
+
+def _ends_line(sign: str, family: Family) -> bool:
+    return (sign == ":" and family == "python") or (sign == "?" and family == "ruby")
 
 
 def split_arguments(tokens: Sequence[Token]) -> list[Sequence[Token]]:
@@ -120,6 +143,15 @@ def is_anchor(tokens: Sequence[Token], at: int, family: Family) -> bool:
     if not _CALL.fullmatch(word):
         return False
     after = tokens[at + 1] if at + 1 < len(tokens) else token
+    if word == "t":
+        return (
+            family == "script"
+            and after.text == "."
+            and at + 2 < len(tokens)
+            and negate_word(tokens[at + 2].text) is not None
+        )
+    if after.text in ("=", ":=", ":", ",", "?") or after.kind in ("line", "close"):
+        return False
     if word in ("is", "ok", "eq", "same", "require", "equal", "equals", "like") or word.startswith("test_"):
         return (
             after.text in ("(", ".")
@@ -156,9 +188,11 @@ def falsify_statement(statement: Statement) -> Edits:
     if raised := _falsify_raise(statement):
         return raised
     before = statement.tokens[statement.anchor - 1].text if statement.anchor else ""
+    if word == "t" or (word == "raises" and statement.family == "python"):
+        return _falsify_call(statement) if word == "t" else []
     if _CHAIN.fullmatch(word):
         return _falsify_expectation(statement, before == ".")
-    after = statement.tokens[statement.anchor + 1].text
+    after = statement.tokens[statement.anchor + 1].text if statement.anchor + 1 < len(statement.tokens) else "("
     if (
         word == "assert"
         and after not in ("(", ".", "!")
@@ -171,11 +205,18 @@ def falsify_statement(statement: Statement) -> Edits:
 def _falsify_raise(statement: Statement) -> Edits:
     for at in range(statement.anchor, min(len(statement.tokens), statement.anchor + 400)):
         token = statement.tokens[at]
-        if token.kind == "word" and RAISING.fullmatch(token.text):
+        if token.kind == "word" and RAISING.fullmatch(token.text) and _asks_exception(statement, at):
             break
     else:
         return []
     return falsify_raising(statement, at)
+
+
+def _asks_exception(statement: Statement, at: int) -> bool:
+    if at == statement.anchor or statement.family == "ruby":
+        return True
+    is_method = statement.tokens[at - 1].text in (".", "::", "->")
+    return is_method and (statement.family in ("script", "java") or at == _find_verb(statement))
 
 
 def falsify_raising(statement: Statement, at: int) -> Edits:
@@ -189,7 +230,12 @@ def falsify_raising(statement: Statement, at: int) -> Edits:
         end = first
         while end < len(tokens) and tokens[end].text not in (",", ")", "{", "do", "=") and tokens[end].kind != "line":
             end = find_close(tokens, end) + 1 if tokens[end].kind == "open" else end + 1
-        if end > first and tokens[first].text[:1].isupper() or tokens[first : first + 1] and tokens[first].text == "(":
+        if (
+            end > first
+            and (family == "python" or tokens[first].text[:1].isupper())
+            or tokens[first : first + 1]
+            and tokens[first].text == "("
+        ):
             other = {"python": "FloatingPointError", "ruby": "FloatDomainError"}.get(family, "\\ArithmeticError::class")
             return [Edit(tokens[first].start, tokens[end - 1].end, other)]
     if family == "ruby" and token.text.startswith("raise_"):
@@ -312,7 +358,7 @@ def _falsify_call(statement: Statement) -> Edits:
         arguments = arguments[1:]
     if not NEGATIVE.fullmatch(word) and not ORDERING.fullmatch(word):
         if _holds_condition(word) and arguments:
-            return _falsify_condition(statement, after + 1 if tokens[after].kind == "open" else after)
+            return _falsify_condition(statement, after + (after < len(tokens) and tokens[after].kind == "open"))
         if edit := _alter_expected(arguments, family):
             return [edit]
     if opposite := negate_word(word):
@@ -370,6 +416,8 @@ def _rate(tokens: Sequence[Token]) -> int:
 def _falsify_condition(statement: Statement, first: int) -> Edits:
     """Makes the condition that begins at `first` false."""
     tokens, family = statement.tokens, statement.family
+    if first < len(tokens) and tokens[first].text == "do":
+        return []
     end, depth = first, 0
     while end < len(tokens):
         token = tokens[end]
@@ -439,8 +487,11 @@ def is_guard(tokens: Sequence[Token], end: int, text: str) -> bool:
     return end < len(tokens) and _GUARD.search(text, tokens[end].start, tokens[stop - 1].end) is not None
 
 
-def falsify_guard(tokens: Sequence[Token], family: Family) -> Edits:
-    """The edits that make a condition true which is false in a passing test: `if got != want {`."""
+def falsify_guard(tokens: Sequence[Token], family: Family, is_inverted: bool = False) -> Edits:
+    """The edits that make a condition true which is false in a passing test: `if got != want {`. `is_inverted`: it is
+    true in a passing test, as after `unless`."""
+    if is_inverted:
+        return falsify_expression(tokens, family)
     condition = [one for one in tokens if one.kind != "line"]
     for at in range(len(condition) - 1, -1, -1):
         if condition[at].text == ";":
