@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jobs.evidence.proof.literals import alter_first, is_literal
+from jobs.evidence.proof.literals import STEP, alter_first, is_literal
 from jobs.evidence.proof.negation import NEGATIVE, OPPOSITE_SIGNS, ORDERING, RAISING, negate_word
 from jobs.evidence.proof.tokens import Edit, Family, Token
 
@@ -27,6 +27,13 @@ _GUARD = re.compile(
 )
 _CONTINUING = frozenset(["\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "="])
 _CONTINUED = re.compile(r"\s*(?:\.\w|&\.|\?\.|&&|\|\|)")
+_CONSTRUCTOR = re.compile(
+    r"[A-Z]\w*|vec|new|json|approx|datetime|date|timedelta|set|frozenset|list|tuple|dict|bytes|bytearray|&|u?int\d*|float\d*"
+)
+_EQUALITY = re.compile(
+    r"toBe|toEqual|toStrictEqual|to_equal|equals?|eql|eq|[dD]eepEqual|strictEqual|deepStrictEqual|must_equal|assert_equal"
+    r"|assertEquals?|assertSame|assertListEqual|assertDictEqual|is|same|assert_eq"
+)
 _JOINS = frozenset({"or", "||", "and", "&&", "?"})
 
 
@@ -152,6 +159,8 @@ def is_anchor(tokens: Sequence[Token], at: int, family: Family) -> bool:
         )
     if after.text in ("=", ":=", ":", ",", "?") or after.kind in ("line", "close"):
         return False
+    if word.startswith("test_") and after.text == ".":
+        return False
     if word in ("is", "ok", "eq", "same", "require", "equal", "equals", "like") or word.startswith("test_"):
         return (
             after.text in ("(", ".")
@@ -227,6 +236,8 @@ def falsify_raising(statement: Statement, at: int) -> Edits:
         return _negate_raising(tokens, at)
     if family in ("python", "ruby", "php") and at + 1 < len(tokens):
         first = at + 2 if tokens[at + 1].text == "(" else at + 1
+        while first + 1 < len(tokens) and tokens[first].kind == "line":
+            first += 1
         end = first
         while end < len(tokens) and tokens[end].text not in (",", ")", "{", "do", "=") and tokens[end].kind != "line":
             end = find_close(tokens, end) + 1 if tokens[end].kind == "open" else end + 1
@@ -294,8 +305,22 @@ def _falsify_expectation(statement: Statement, is_method: bool) -> Edits:
     words = [one.text for one in tail if one.kind in ("word", "sign")]
     if any(NEGATIVE.fullmatch(one) or ORDERING.fullmatch(one) for one in [word, *words]):
         return _negate_chain(statement, at)
-    edit = alter_first(tail, family)
-    return [edit] if edit else _negate_chain(statement, at)
+    if edit := alter_first(tail, family):
+        return [edit]
+    return _set_matcher_apart(statement, at) or _negate_chain(statement, at)
+
+
+def _set_matcher_apart(statement: Statement, at: int) -> Edits:
+    tokens = statement.tokens
+    for place in (statement.anchor, *range(at, len(tokens) - 1)):
+        if not _EQUALITY.fullmatch(tokens[place].text) or place + 1 >= len(tokens):
+            continue
+        if tokens[place + 1].text == "(":
+            arguments = split_arguments(tokens[place + 2 : find_close(tokens, place + 1)])
+        else:
+            arguments = split_arguments(tokens[place + 1 :]) if tokens[place + 1].kind == "word" else []
+        return _set_apart(arguments[0], statement.family) if len(arguments) == 1 else []
+    return []
 
 
 def _negate_chain(statement: Statement, at: int) -> Edits:
@@ -361,6 +386,8 @@ def _falsify_call(statement: Statement) -> Edits:
             return _falsify_condition(statement, after + (after < len(tokens) and tokens[after].kind == "open"))
         if edit := _alter_expected(arguments, family):
             return [edit]
+        if _EQUALITY.fullmatch(word) and len(arguments) > 1 and (apart := _set_apart(arguments[1], family)):
+            return apart
     if opposite := negate_word(word):
         return [Edit(tokens[at].start, tokens[at].end, opposite)]
     return _alter_last(statement)
@@ -396,7 +423,7 @@ def _alter_expected(arguments: Sequence[Sequence[Token]], family: Family) -> Edi
     if family in ("python", "script", "rust"):
         compared.reverse()
     for argument in sorted(compared, key=_rate, reverse=True):
-        if _rate(argument) > 0 and (edit := alter_first(argument, family)):
+        if _rate(argument) > 1 and (edit := alter_first(argument, family)):
             return edit
     return None
 
@@ -408,9 +435,30 @@ def _rate(tokens: Sequence[Token]) -> int:
         return 0
     if all(is_literal(one) or one.text in ("-", "&", "+") for one in tokens):
         return 3
-    if tokens[0].kind == "open" or tokens[0].text in ("&", "vec", "new", "Some", "Ok", "["):
+    if tokens[0].kind == "open" or is_literal(tokens[0]) or any(_CONSTRUCTOR.fullmatch(one.text) for one in tokens[:5]):
         return 2
     return 1
+
+
+def _set_apart(tokens: Sequence[Token], family: Family) -> Edits:
+    """Makes of an expected value without a literal a pair with another one, where the type may change."""
+    pair = {
+        "python": ("(", f", {STEP})"),
+        "script": ("[", f", {STEP}]"),
+        "ruby": ("[", f", {STEP}]"),
+        "php": ("[", f", {STEP}]"),
+    }
+    if family not in pair or not tokens or any(one.text in ("do", "*", "...", "**", "=>") for one in tokens):
+        return []
+    if (
+        tokens[0].text == "{"
+        and family == "ruby"
+        or any(one.text == ":" for one in tokens[:2])
+        or tokens[-1].text == "{"
+    ):
+        return []
+    left, right = pair[family]
+    return [Edit(tokens[0].start, tokens[0].start, left), Edit(tokens[-1].end, tokens[-1].end, right)]
 
 
 def _falsify_condition(statement: Statement, first: int) -> Edits:
@@ -443,6 +491,8 @@ def falsify_expression(tokens: Sequence[Token], family: Family) -> Edits:
     sign = tokens[at].text
     if sign in ("==", "===", "in", "=~") and (edit := _alter_side(tokens[:at], tokens[at + 1 :], family)):
         return [edit]
+    if sign in ("==", "===") and (apart := _set_apart(tokens[at + 1 :], family)):
+        return apart
     opposite = OPPOSITE_SIGNS.get(sign) or {"in": "not in", "is": "is not"}[sign]
     if opposite in (">=", "<") and family not in ("python", "script", "ruby", "php"):
         return _wrap(tokens, family)
@@ -463,7 +513,7 @@ def _list_top(tokens: Sequence[Token]) -> Iterator[int]:
 def _alter_side(left: Sequence[Token], right: Sequence[Token], family: Family) -> Edit | None:
     sides = [right, left]
     for side in sorted(sides, key=_rate, reverse=True):
-        if _rate(side) > 0 and (edit := alter_first(side, family)):
+        if _rate(side) > 1 and (edit := alter_first(side, family)):
             return edit
     return None
 
