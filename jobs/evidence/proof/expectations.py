@@ -2,102 +2,148 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
 
-from jobs.evidence.proof.negation import RAISING
+from jobs.evidence.proof.altered_lines import Falsified, find_added
+from jobs.evidence.proof.data_expectations import falsify_data
+from jobs.evidence.proof.layout import is_code
 from jobs.evidence.proof.statements import (
     Edits,
     Statement,
     falsify_guard,
-    falsify_raising,
     falsify_statement,
+    find_close,
     find_condition_end,
     find_end,
     is_anchor,
     is_guard,
+    is_unfinished,
 )
-from jobs.evidence.proof.tokens import Family, Token, apply, find_family, tokenize
+from jobs.evidence.proof.tokens import Reader, Token, apply, find_family
 
-_RAISERS = frozenset(
-    {"raises", "assertRaises", "assertRaisesRegex", "assert_raises", "must_raise", "warns", "assertWarns"}
-)
-
-
-@dataclass(frozen=True)
-class Falsified:
-    """A test file with false expectations, and the number of altered places."""
-
-    text: str
-    places: int
+_ASSERTING = (
+    "ssert", "SSERT", "xpect", "XPECT", "should", "must_", "wont_", "refute", "raises", "check", "verify", "require", "ensure",
+    "t.", "is(", "ok(", "eq(", "qual(", "same(", "test_", "CHECK", "that(", "that_", "should_panic",
+)  # fmt: skip
+"""Every assertion contains one of these."""
+_FAILING = ("Error", "Fatal", "Fail", "throw", "raise", "panic", "fail", "exit", "abort", "reject", "flunk")
+_CONDITION = re.compile(r"[ \t]*(?:\}[ \t]*)?(?:else[ \t]+)?(if|unless|elif)\b")
+_MOST_LINES = 200
+"""A statement that is longer is no assertion, but a block."""
 
 
 def falsify(path: str, before: str | None, after: str) -> Falsified | None:
     """The file with the expected values of its new and changed lines altered, None if there is nothing to alter."""
-    added = find_added(before, after)
-    family = find_family(path)
-    groups = _find_edits(after, family, added)
+    if not is_code(path):
+        return falsify_data(path, before, after)
+    added = _find_added_starts(before, after)
+    if added is not None and not added:
+        return None
+    reader = Reader(after, find_family(path))
+    groups = [edits for edits in (*_find_edits(reader, added), *_find_guards(reader, added)) if edits]
     if not groups:
         return None
     return Falsified(apply(after, [edit for edits in groups for edit in edits]), len(groups))
 
 
-def find_added(before: str | None, after: str) -> set[int]:
-    """The numbers of the lines, from 1, that `before` does not have; a moved line does not count."""
-    lines = after.split("\n")
+def _find_added_starts(before: str | None, after: str) -> set[int] | None:
+    """Where the added lines start, None: every line is new."""
     if not before:
-        return set(range(1, len(lines) + 1))
-    known = Counter(before.split("\n"))
-    added = set()
-    for number, line in enumerate(lines, 1):
-        if known[line] > 0:
-            known[line] -= 1
-        else:
-            added.add(number)
-    return added
+        return None
+    numbers = find_added(before, after)
+    starts, at = set(), 0
+    for number, line in enumerate(after.split("\n"), 1):
+        if number in numbers:
+            starts.add(at)
+        at += len(line) + 1
+    return starts
 
 
-def _find_edits(text: str, family: Family, added: set[int]) -> list[Edits]:
-    tokens = tokenize(text, family)
-    groups: list[Edits] = []
-    line, at = 1, 0
-    counted = 0
-    while at < len(tokens):
-        token = tokens[at]
-        line += text.count("\n", counted, token.start)
-        counted = token.start
-        if token.kind != "word":
-            at += 1
+def _find_lines(text: str, marks: tuple[str, ...]) -> list[int]:
+    """Where the lines start that contain one of the marks."""
+    starts = set()
+    for mark in marks:
+        at = text.find(mark)
+        while at >= 0:
+            starts.add(text.rfind("\n", 0, at) + 1)
+            end = text.find("\n", at)
+            at = text.find(mark, end) if end >= 0 else -1
+    return sorted(starts)
+
+
+def _is_added(text: str, start: int, end: int, added: set[int] | None) -> bool:
+    if added is None:
+        return True
+    at = text.rfind("\n", 0, start) + 1
+    while at < end:
+        if at in added:
+            return True
+        at = text.find("\n", at) + 1
+        if at == 0:
+            return False
+    return False
+
+
+def _find_edits(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
+    text, done = reader.text, 0
+    for start in _find_lines(text, _ASSERTING):
+        if start < done or reader.is_hidden(start):
             continue
-        edits, at = _read_statement(text, tokens, at, family, line, added)
-        if edits:
-            groups.append(edits)
-    return groups
+        tokens = reader.read_line(start)
+        at = 0
+        while at < len(tokens):
+            if tokens[at].kind != "word" or not is_anchor(tokens, at, reader.family):
+                at += 1
+                continue
+            end = _read_to_end(reader, tokens, at)
+            if tokens[at].text == "expect" and at + 1 < end and at and tokens[at - 1].text == ".":
+                end = min(end, find_close(tokens, at + 1) + 1)
+            done = tokens[end - 1].end
+            if end > at and _is_added(text, tokens[at].start, done, added):
+                first = at - 1 if at and tokens[at - 1].text == "." else at
+                yield falsify_statement(Statement(tokens[first:end], at - first, reader.family, text))
+            at = max(end, at + 1)
 
 
-def _read_statement(
-    text: str, tokens: list[Token], at: int, family: Family, line: int, added: set[int]
-) -> tuple[Edits, int]:
-    """The edits of the statement that begins at `at`, and the place where the search goes on."""
-    word = tokens[at].text
-    if word == "if":
-        end = find_condition_end(tokens, at + 1, family)
-        last = line + text.count("\n", tokens[at].start, tokens[min(end, len(tokens) - 1)].start)
-        if not added.isdisjoint(range(line, last + 1)) and is_guard(tokens, end, text):
-            return falsify_guard(tokens[at + 1 : end], family), end
-        return [], at + 1
-    if word in _RAISERS and RAISING.fullmatch(word):
-        end = find_end(tokens, at, family)
-        return (
-            (falsify_raising(Statement(tokens[at:end], 0, family, text), 0), at + 1) if line in added else ([], at + 1)
-        )
-    if not is_anchor(tokens, at, family):
-        return [], at + 1
-    start = at - 1 if at and tokens[at - 1].text == "." else at
-    end = find_end(tokens, at, family)
-    if end <= at:
-        return [], at + 1
-    last = line + text.count("\n", tokens[at].start, tokens[end - 1].start)
-    if added.isdisjoint(range(line, last + 1)):
-        return [], end
-    return falsify_statement(Statement(tokens[start:end], at - start, family, text)), end
+def _read_to_end(reader: Reader, tokens: list[Token], at: int) -> int:
+    """The end of the statement; reads the lines that it continues on."""
+    for _ in range(_MOST_LINES):
+        end = find_end(tokens, at, reader.family)
+        if end < len(tokens) - 1 or not is_unfinished(tokens, at, reader.text, reader.family):
+            return end
+        more = reader.read_line(tokens[-1].end)
+        if not more:
+            break
+        tokens += more
+    return find_end(tokens, at, reader.family)
+
+
+def _find_guards(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
+    """The conditions of the blocks that make a test fail: `if got != want {`."""
+    text = reader.text
+    seen = set()
+    for start in _find_lines(text, _FAILING):
+        line = start
+        for _ in range(4):
+            if (found := _CONDITION.match(text, line)) and line not in seen and not reader.is_hidden(line):
+                seen.add(line)
+                yield _falsify_guard_at(reader, found, start, added)
+            if found or line == 0:
+                break
+            line = text.rfind("\n", 0, line - 1) + 1
+
+
+def _falsify_guard_at(reader: Reader, found: re.Match[str], failing: int, added: set[int] | None) -> Edits:
+    tokens = reader.read_line(found.start())
+    while tokens and tokens[-1].end <= failing and (more := reader.read_line(tokens[-1].end)):
+        tokens += more
+    first = next((at for at, token in enumerate(tokens) if token.start == found.start(1)), None)
+    if first is None:
+        return []
+    end = find_condition_end(tokens, first + 1, reader.family)
+    if end <= first + 1 or not is_guard(tokens, end, reader.text):
+        return []
+    if not _is_added(reader.text, tokens[first].start, tokens[end - 1].end, added):
+        return []
+    return falsify_guard(tokens[first + 1 : end], reader.family, is_inverted=found[1] == "unless")

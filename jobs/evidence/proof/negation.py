@@ -1,4 +1,4 @@
-"""The opposites of assertions and of comparisons, in the words of the common libraries. Called by `statements`. Pure."""
+"""The opposites of assertions and comparisons, in the words of the common libraries. Called by `statements`. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 _PAIRS = """
 True False|Equal NotEqual|Equals NotEquals|Is IsNot|In NotIn|IsNone IsNotNone|IsInstance NotIsInstance|Null NotNull
-Nil NotNil|Same NotSame|Regex NotRegex|AlmostEqual NotAlmostEqual|Greater LessEqual|GreaterEqual Less|Contains NotContains
-Empty NotEmpty|InstanceOf NotInstanceOf|StringContainsString StringNotContainsString|Matches DoesNotMatch
+Nil NotNil|Same NotSame|Regex NotRegex|AlmostEqual NotAlmostEqual|Greater LessEqual|GreaterEqual Less
+Contains NotContains|Empty NotEmpty|InstanceOf NotInstanceOf|StringContainsString StringNotContainsString|Matches DoesNotMatch
 Throws DoesNotThrow|IsNull IsNotNull|IsTrue IsFalse|AreEqual AreNotEqual|Exists NotExists|FileExists FileDoesNotExist
 GreaterThan LessThanOrEqual|GreaterThanOrEqual LessThan|ArrayHasKey ArrayNotHasKey
 """.replace("\n", "|")
@@ -18,7 +18,8 @@ throwsAsync notThrowsAsync
 isNull isNotNull|isEmpty isNotEmpty|isEqualTo isNotEqualTo|contains doesNotContain|isSameInstanceAs isNotSameInstanceAs
 isInstanceOf isNotInstanceOf|isZero isNotZero|isGreaterThan isAtMost|isAtLeast isLessThan|isSameAs isNotSameAs
 containsKey doesNotContainKey|containsEntry doesNotContainEntry|isIn isNotIn|matches doesNotMatch|isPresent isEmpty
-toBeTruthy toBeFalsy|NoError Error|Len NotLen|ErrorIs NotErrorIs|EqualValues NotEqualValues|Zero NotZero|Panics NotPanics
+toBeTruthy toBeFalsy
+NoError Error|Len NotLen|ErrorIs NotErrorIs|EqualValues NotEqualValues|Zero NotZero|Panics NotPanics
 Positive Negative|Implements NotImplements|IsType IsNotType|assert_eq assert_ne|assert_true assert_false
 assert_equal assert_not_equal|assert_that refute_that|assert_matches assert_not_matches|debug_assert_eq debug_assert_ne
 EXPECT_EQ EXPECT_NE|ASSERT_EQ ASSERT_NE|EXPECT_TRUE EXPECT_FALSE|ASSERT_TRUE ASSERT_FALSE|EXPECT_LT EXPECT_GE
@@ -36,11 +37,13 @@ ORDERING = re.compile(
     r"|\w*(Less|Greater|AtLeast|AtMost|Below|Above|Within)\w*|<|>|<=|>=|gte?|lte?|LT|GT|LE|GE",
 )
 RAISING = re.compile(
-    r"\w*[tT]hrow(n|s|ing|Error)?\w*|\w*[rR]aises?\w*|raises?(_error|_exception)?|must_raise|rejects?|rejectedWith"
-    r"|should_panic|panics?|Panics\w*|warns|\w*[eE]xception\w*"
+    r"(assert_?)?[rR]aises?\w*|assert_raise\w*|toThrow\w*|(assert)?[tT]hrow(n|s|ing|Error|sAsync)?|assertThrows\w*|must_raise"
+    r"|raise_(error|exception)|rejects|rejected(With)?|(assertW|w)arns\w*|expectException\w*|Panics\w*|assertFailsWith"
 )
+"""Words that ask for an exception."""
 OPPOSITE_SIGNS = {
-    "==": "!=", "!=": "==", "===": "!==", "!==": "===", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "=~": "!~", "!~": "=~",
+    "==": "!=", "!=": "==", "===": "!==", "!==": "===", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "=~": "!~",
+    "!~": "=~",
 }  # fmt: skip
 
 
@@ -70,6 +73,6 @@ def negate_word(word: str) -> str | None:
     for one, two in (("must_", "wont_"), ("refute_", "assert_"), ("assert_not_", "assert_"), ("assert_", "refute_")):
         if word.startswith(one):
             return two + word.removeprefix(one)
-        if word.startswith(two) and one in ("must_",):
+        if word.startswith(two) and one == "must_":
             return one + word.removeprefix(two)
     return None

@@ -9,21 +9,30 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jobs.evidence.proof.literals import alter_first, is_literal
+from jobs.evidence.proof.literals import STEP, alter_first, is_literal
 from jobs.evidence.proof.negation import NEGATIVE, OPPOSITE_SIGNS, ORDERING, RAISING, negate_word
 from jobs.evidence.proof.tokens import Edit, Family, Token
 
 Edits = list[Edit]
 _CALL = re.compile(
     r"_*(debug_)?assert\w*|\w*_assert\w*|[a-z]*Assert\w*|XCTAssert\w*|refute\w*|(EXPECT|ASSERT|CHECK|REQUIRE|BOOST)\w*"
-    r"|verify\w*|check\w*|ensure\w*|require|test_[a-z_]+|is|ok|eq|same|equals?|deepEqual|strictEqual|deepStrictEqual"
-    r"|notEqual|isnt|cmp_ok|like|is_deeply|affirm\w*"
+    r"|t|verify\w*|check\w*|ensure\w*|require|test_[a-z_]+|is|ok|eq|same|equals?|deepEqual|strictEqual|deepStrictEqual"
+    r"|notEqual|raises|warns|isnt|cmp_ok|like|is_deeply|affirm\w*"
 )
 _CHAIN = re.compile(r"expect\w*|is_expected|assertThat|assert_that|should\w*|must_\w+|wont_\w+|expectThat|_?that|must")
 _DEFINING = frozenset("def func function fn fun class void sub defp macro_rules import from use using package".split())
 _STATEMENT = frozenset("return await yield else do then and or not in lambda case if unless in".split())
 _GUARD = re.compile(
     r"(\b|\.)(Error|Fatal|Fail|FailNow|Errorf|Fatalf|throw|raise|panic!?|fail|exit|abort|reject|fail!|flunk)\b"
+)
+_CONTINUING = frozenset(["\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "="])
+_CONTINUED = re.compile(r"\s*(?:\.\w|&\.|\?\.|&&|\|\|)")
+_CONSTRUCTOR = re.compile(
+    r"[A-Z]\w*|vec|new|json|approx|datetime|date|timedelta|set|frozenset|list|tuple|dict|bytes|bytearray|&|u?int\d*|float\d*"
+)
+_EQUALITY = re.compile(
+    r"toBe|toEqual|toStrictEqual|to_equal|equals?|eql|eq|[dD]eepEqual|strictEqual|deepStrictEqual|must_equal|assert_equal"
+    r"|assertEquals?|assertSame|assertListEqual|assertDictEqual|is|same|assert_eq"
 )
 _JOINS = frozenset({"or", "||", "and", "&&", "?"})
 
@@ -57,6 +66,23 @@ def find_end(tokens: Sequence[Token], at: int, family: Family) -> int:
     return at
 
 
+def is_unfinished(tokens: Sequence[Token], at: int, text: str, family: Family) -> bool:
+    """Whether the statement at `at` goes on after the last line of `tokens`."""
+    depth = 0
+    for token in tokens[at:]:
+        depth += {"open": 1, "close": -1}.get(token.kind, 0)
+        if depth < 0:
+            return False
+    if depth > 0:
+        return True
+    last = tokens[-2].text if len(tokens) > 1 else ""
+    if last in _CONTINUING and not _ends_line(last, family):
+        return True
+    if family == "python" or not tokens or tokens[-1].kind != "line":
+        return False
+    return _CONTINUED.match(text, tokens[-1].end) is not None
+
+
 def find_condition_end(tokens: Sequence[Token], at: int, family: Family) -> int:
     """The place after the condition of an `if` that begins at `at`: its block."""
     if at < len(tokens) and tokens[at].text == "(" and family in ("script", "java", "php"):
@@ -82,10 +108,14 @@ def _opens_block(tokens: Sequence[Token], at: int) -> bool:
 
 def _continues(tokens: Sequence[Token], at: int, family: Family) -> bool:
     before = tokens[at - 1].text if at else ""
-    if before in ("\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "=") and at:
-        return not (before == ":" and family == "python")
+    if before in _CONTINUING:
+        return not _ends_line(before, family)
     after = next((one for one in tokens[at : at + 6] if one.kind != "line"), None)
-    return after is not None and after.text in (".", "?.", "&&", "||") and family != "python"
+    return after is not None and after.text in (".", "?.", "&", "&&", "||") and family != "python"
+
+
+def _ends_line(sign: str, family: Family) -> bool:
+    return (sign == ":" and family == "python") or (sign == "?" and family == "ruby")
 
 
 def split_arguments(tokens: Sequence[Token]) -> list[Sequence[Token]]:
@@ -120,6 +150,17 @@ def is_anchor(tokens: Sequence[Token], at: int, family: Family) -> bool:
     if not _CALL.fullmatch(word):
         return False
     after = tokens[at + 1] if at + 1 < len(tokens) else token
+    if word == "t":
+        return (
+            family == "script"
+            and after.text == "."
+            and at + 2 < len(tokens)
+            and negate_word(tokens[at + 2].text) is not None
+        )
+    if after.text in ("=", ":=", ":", ",", "?") or after.kind in ("line", "close"):
+        return False
+    if word.startswith("test_") and after.text == ".":
+        return False
     if word in ("is", "ok", "eq", "same", "require", "equal", "equals", "like") or word.startswith("test_"):
         return (
             after.text in ("(", ".")
@@ -156,9 +197,11 @@ def falsify_statement(statement: Statement) -> Edits:
     if raised := _falsify_raise(statement):
         return raised
     before = statement.tokens[statement.anchor - 1].text if statement.anchor else ""
+    if word == "t" or (word == "raises" and statement.family == "python"):
+        return _falsify_call(statement) if word == "t" else []
     if _CHAIN.fullmatch(word):
         return _falsify_expectation(statement, before == ".")
-    after = statement.tokens[statement.anchor + 1].text
+    after = statement.tokens[statement.anchor + 1].text if statement.anchor + 1 < len(statement.tokens) else "("
     if (
         word == "assert"
         and after not in ("(", ".", "!")
@@ -171,11 +214,18 @@ def falsify_statement(statement: Statement) -> Edits:
 def _falsify_raise(statement: Statement) -> Edits:
     for at in range(statement.anchor, min(len(statement.tokens), statement.anchor + 400)):
         token = statement.tokens[at]
-        if token.kind == "word" and RAISING.fullmatch(token.text):
+        if token.kind == "word" and RAISING.fullmatch(token.text) and _asks_exception(statement, at):
             break
     else:
         return []
     return falsify_raising(statement, at)
+
+
+def _asks_exception(statement: Statement, at: int) -> bool:
+    if at == statement.anchor or statement.family == "ruby":
+        return True
+    is_method = statement.tokens[at - 1].text in (".", "::", "->")
+    return is_method and (statement.family in ("script", "java") or at == _find_verb(statement))
 
 
 def falsify_raising(statement: Statement, at: int) -> Edits:
@@ -186,10 +236,17 @@ def falsify_raising(statement: Statement, at: int) -> Edits:
         return _negate_raising(tokens, at)
     if family in ("python", "ruby", "php") and at + 1 < len(tokens):
         first = at + 2 if tokens[at + 1].text == "(" else at + 1
+        while first + 1 < len(tokens) and tokens[first].kind == "line":
+            first += 1
         end = first
         while end < len(tokens) and tokens[end].text not in (",", ")", "{", "do", "=") and tokens[end].kind != "line":
             end = find_close(tokens, end) + 1 if tokens[end].kind == "open" else end + 1
-        if end > first and tokens[first].text[:1].isupper() or tokens[first : first + 1] and tokens[first].text == "(":
+        if (
+            end > first
+            and (family == "python" or tokens[first].text[:1].isupper())
+            or tokens[first : first + 1]
+            and tokens[first].text == "("
+        ):
             other = {"python": "FloatingPointError", "ruby": "FloatDomainError"}.get(family, "\\ArithmeticError::class")
             return [Edit(tokens[first].start, tokens[end - 1].end, other)]
     if family == "ruby" and token.text.startswith("raise_"):
@@ -248,8 +305,22 @@ def _falsify_expectation(statement: Statement, is_method: bool) -> Edits:
     words = [one.text for one in tail if one.kind in ("word", "sign")]
     if any(NEGATIVE.fullmatch(one) or ORDERING.fullmatch(one) for one in [word, *words]):
         return _negate_chain(statement, at)
-    edit = alter_first(tail, family)
-    return [edit] if edit else _negate_chain(statement, at)
+    if edit := alter_first(tail, family):
+        return [edit]
+    return _set_matcher_apart(statement, at) or _negate_chain(statement, at)
+
+
+def _set_matcher_apart(statement: Statement, at: int) -> Edits:
+    tokens = statement.tokens
+    for place in (statement.anchor, *range(at, len(tokens) - 1)):
+        if not _EQUALITY.fullmatch(tokens[place].text) or place + 1 >= len(tokens):
+            continue
+        if tokens[place + 1].text == "(":
+            arguments = split_arguments(tokens[place + 2 : find_close(tokens, place + 1)])
+        else:
+            arguments = split_arguments(tokens[place + 1 :]) if tokens[place + 1].kind == "word" else []
+        return _set_apart(arguments[0], statement.family) if len(arguments) == 1 else []
+    return []
 
 
 def _negate_chain(statement: Statement, at: int) -> Edits:
@@ -312,9 +383,11 @@ def _falsify_call(statement: Statement) -> Edits:
         arguments = arguments[1:]
     if not NEGATIVE.fullmatch(word) and not ORDERING.fullmatch(word):
         if _holds_condition(word) and arguments:
-            return _falsify_condition(statement, after + 1 if tokens[after].kind == "open" else after)
+            return _falsify_condition(statement, after + (after < len(tokens) and tokens[after].kind == "open"))
         if edit := _alter_expected(arguments, family):
             return [edit]
+        if _EQUALITY.fullmatch(word) and len(arguments) > 1 and (apart := _set_apart(arguments[1], family)):
+            return apart
     if opposite := negate_word(word):
         return [Edit(tokens[at].start, tokens[at].end, opposite)]
     return _alter_last(statement)
@@ -350,7 +423,7 @@ def _alter_expected(arguments: Sequence[Sequence[Token]], family: Family) -> Edi
     if family in ("python", "script", "rust"):
         compared.reverse()
     for argument in sorted(compared, key=_rate, reverse=True):
-        if _rate(argument) > 0 and (edit := alter_first(argument, family)):
+        if _rate(argument) > 1 and (edit := alter_first(argument, family)):
             return edit
     return None
 
@@ -362,14 +435,37 @@ def _rate(tokens: Sequence[Token]) -> int:
         return 0
     if all(is_literal(one) or one.text in ("-", "&", "+") for one in tokens):
         return 3
-    if tokens[0].kind == "open" or tokens[0].text in ("&", "vec", "new", "Some", "Ok", "["):
+    if tokens[0].kind == "open" or is_literal(tokens[0]) or any(_CONSTRUCTOR.fullmatch(one.text) for one in tokens[:5]):
         return 2
     return 1
+
+
+def _set_apart(tokens: Sequence[Token], family: Family) -> Edits:
+    """Makes of an expected value without a literal a pair with another one, where the type may change."""
+    pair = {
+        "python": ("(", f", {STEP})"),
+        "script": ("[", f", {STEP}]"),
+        "ruby": ("[", f", {STEP}]"),
+        "php": ("[", f", {STEP}]"),
+    }
+    if family not in pair or not tokens or any(one.text in ("do", "*", "...", "**", "=>") for one in tokens):
+        return []
+    if (
+        tokens[0].text == "{"
+        and family == "ruby"
+        or any(one.text == ":" for one in tokens[:2])
+        or tokens[-1].text == "{"
+    ):
+        return []
+    left, right = pair[family]
+    return [Edit(tokens[0].start, tokens[0].start, left), Edit(tokens[-1].end, tokens[-1].end, right)]
 
 
 def _falsify_condition(statement: Statement, first: int) -> Edits:
     """Makes the condition that begins at `first` false."""
     tokens, family = statement.tokens, statement.family
+    if first < len(tokens) and tokens[first].text == "do":
+        return []
     end, depth = first, 0
     while end < len(tokens):
         token = tokens[end]
@@ -395,6 +491,8 @@ def falsify_expression(tokens: Sequence[Token], family: Family) -> Edits:
     sign = tokens[at].text
     if sign in ("==", "===", "in", "=~") and (edit := _alter_side(tokens[:at], tokens[at + 1 :], family)):
         return [edit]
+    if sign in ("==", "===") and (apart := _set_apart(tokens[at + 1 :], family)):
+        return apart
     opposite = OPPOSITE_SIGNS.get(sign) or {"in": "not in", "is": "is not"}[sign]
     if opposite in (">=", "<") and family not in ("python", "script", "ruby", "php"):
         return _wrap(tokens, family)
@@ -415,7 +513,7 @@ def _list_top(tokens: Sequence[Token]) -> Iterator[int]:
 def _alter_side(left: Sequence[Token], right: Sequence[Token], family: Family) -> Edit | None:
     sides = [right, left]
     for side in sorted(sides, key=_rate, reverse=True):
-        if _rate(side) > 0 and (edit := alter_first(side, family)):
+        if _rate(side) > 1 and (edit := alter_first(side, family)):
             return edit
     return None
 
@@ -439,8 +537,11 @@ def is_guard(tokens: Sequence[Token], end: int, text: str) -> bool:
     return end < len(tokens) and _GUARD.search(text, tokens[end].start, tokens[stop - 1].end) is not None
 
 
-def falsify_guard(tokens: Sequence[Token], family: Family) -> Edits:
-    """The edits that make a condition true which is false in a passing test: `if got != want {`."""
+def falsify_guard(tokens: Sequence[Token], family: Family, is_inverted: bool = False) -> Edits:
+    """The edits that make a condition true which is false in a passing test: `if got != want {`. `is_inverted`: it is
+    true in a passing test, as after `unless`."""
+    if is_inverted:
+        return falsify_expression(tokens, family)
     condition = [one for one in tokens if one.kind != "line"]
     for at in range(len(condition) - 1, -1, -1):
         if condition[at].text == ";":

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobs.evidence.proof.expectations import find_added
+from jobs.evidence.proof.altered_lines import find_added
 
 _KEYWORDS = (
     "ignore", "disable", "noqa", "nolint", "NOLINT", "nosec", "allow(", "expect(", "Suppress", "suppress", "@ts-", "eslint",

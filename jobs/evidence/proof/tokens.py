@@ -7,6 +7,8 @@ end of its line or file.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
@@ -40,9 +42,11 @@ _CHARACTER = r"'(?:[^'\\\n]|\\[^\n][^'\n]{0,9})'"
 _PATTERN_BODY = r"/(?![/*\s=])(?:[^/\\\n\[]++|\\.|\[(?:[^\]\\\n]++|\\.)*+\])++/[a-z]*"
 _PATTERN = rf"(?:(?<=[(,=:\[!&|?{{;\n])|(?<=[(,=:\[!&|?~] )){_PATTERN_BODY}"
 _NUMBER = r"0[xXbBoO][\da-fA-F_]+\w*|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?\w*"
+_NAME = r"(?P<name>[^\W\d][\w$]*+(?![\"'#]))"
+_MARK = r"(?P<line>\n)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<mark>[,.;](?![.\d]))"
 _REST = (
-    rf"(?P<number>(?<![\w.]){_NUMBER})|(?P<word>[^\W\d][\w$]*)|(?P<line>\n)|(?P<open>[(\[{{])"
-    r"|(?P<close>[)\]}])|(?P<sign>===|!==|==|!=|<=>|<=|>=|=~|!~|=>|->|&&|\|\||::|:=|\?\.|\.\.\.|\.\.|<<|>>|[^\s\w])"
+    rf"(?P<number>(?<![\w.]){_NUMBER})|(?P<word>[^\W\d][\w$]*)"
+    r"|(?P<sign>===|!==|==|!=|<=>|<=|>=|=~|!~|=>|->|&&|\|\||::|:=|\?\.|\.\.\.|\.\.|<<|>>|[^\s\w])"
 )
 _RULES: dict[Family, tuple[str, str, str]] = {
     "python": (_HASH, rf"[rRbBuUfF]{{0,2}}(?:{_TRIPLE}|{_TRIPLE_SINGLE}|{_DOUBLE}|{_SINGLE})", r"(?!)"),
@@ -60,9 +64,24 @@ _RULES: dict[Family, tuple[str, str, str]] = {
     "other": (rf"{_HASH}|{_SLASHES}|--[^\n]*", rf"{_TRIPLE}|{_DOUBLE}|{_SINGLE}", r"(?!)"),
 }
 _LEXERS = {
-    family: re.compile(rf"(?P<comment>{comment})|(?P<string>{string})|(?P<pattern>{pattern})|{_REST}", re.DOTALL)
+    family: re.compile(
+        rf"[^\S\n]*+(?:{_NAME}|{_MARK}|(?P<comment>{comment})|(?P<string>{string})|(?P<pattern>{pattern})|{_REST})",
+        re.DOTALL,
+    )
     for family, (comment, string, pattern) in _RULES.items()
 }
+_LONG_MARKS: dict[Family, tuple[str, ...]] = {
+    "python": ('"""', "'''"),
+    "script": ("`", "/*"),
+    "go": ("`", "/*"),
+    "java": ('"""', "/*", 'R"('),
+}
+"""What a string or comment of several lines begins with; in the other families each quote may."""
+_SKELETONS = {
+    family: re.compile(rf"(?:{comment})|(?:{string})|(?:{pattern})", re.DOTALL)
+    for family, (comment, string, pattern) in _RULES.items()
+}
+_KINDS = {"name": "word", "mark": "sign"}
 _HEREDOC = re.compile(r"(?<![\w\d<])<<[~-]?(['\"]?)([A-Z_]\w*)\1([^\n]*\n)(?s:(.*?))(?:^[ \t]*\2\b|\Z)", re.MULTILINE)
 
 
@@ -89,21 +108,46 @@ def find_family(path: str) -> Family:
     return _FAMILIES.get(PurePosixPath(path).suffix.removeprefix(".").lower(), "other")
 
 
-def tokenize(text: str, family: Family) -> list[Token]:
-    """The tokens of a text without its comments; white space other than line ends has none."""
-    if family in ("ruby", "shell", "php") and "<<" in text:
-        text = _HEREDOC.sub(_hide_body, text)
-    found = []
-    for match in _LEXERS[family].finditer(text):
-        kind = match.lastgroup or "sign"
-        if kind != "comment":
-            found.append(Token("string" if kind == "hashes" else kind, match[0], *match.span()))
-    return found
+class Reader:
+    """Reads the tokens of single lines, so that a file costs as much as its assertions. `text` has no heredocs."""
+
+    def __init__(self, text: str, family: Family) -> None:
+        if family in ("ruby", "shell", "php") and "<<" in text:
+            text = _HEREDOC.sub(_hide_body, text)
+        self.text = text
+        self.family: Family = family
+        self._lexer = _LEXERS[family]
+        self._hidden = list(_find_hidden(text, family))
+        self._starts = [start for start, _ in self._hidden]
+
+    def is_hidden(self, at: int) -> bool:
+        """Whether the character is part of a string or comment of several lines."""
+        place = bisect_right(self._starts, at) - 1
+        return place >= 0 and at < self._hidden[place][1]
+
+    def read_line(self, at: int) -> list[Token]:
+        """The tokens from `at` to the end of the line, with the token of that end and without comments."""
+        found = []
+        for match in self._lexer.finditer(self.text, at):
+            group = match.lastgroup or "sign"
+            if group != "comment":
+                found.append(Token(_KINDS.get(group, group), match[group], *match.span(group)))
+                if group == "line":
+                    break
+        return found
+
+
+def _find_hidden(text: str, family: Family) -> Iterator[tuple[int, int]]:
+    if not any(mark in text for mark in _LONG_MARKS.get(family, ('"',))):
+        return
+    for match in _SKELETONS[family].finditer(text):
+        if "\n" in match[0]:
+            yield match.span()
 
 
 def _hide_body(match: re.Match[str]) -> str:
-    body = re.sub(r"[^\n]", " ", match[0][match.start(4) - match.start() :])
-    return match[0][: match.start(4) - match.start()] + body
+    head = match.start(4) - match.start()
+    return match[0][:head] + re.sub(r"[^\n]", " ", match[0][head:])
 
 
 def apply(text: str, edits: list[Edit]) -> str:

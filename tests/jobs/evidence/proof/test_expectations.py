@@ -21,7 +21,9 @@ PYTHON = [
     ("assert x != 4", "assert x == 4"),
     ("assert len(x) > 3", "assert len(x) <= 3"),
     ("assert a == 1 or b", "assert not (a == 1 or b)"),
-    ("assert f(x) == g(y)", "assert f(x) != g(y)"),
+    ("assert f(x) == g(y)", "assert f(x) == (g(y), 7919)"),
+    ("assert f(2) == expected", "assert f(2) == (expected, 7919)"),
+    ('assert x == Decimal("3")', 'assert x == Decimal("3~7919")'),
     ("self.assertTrue(x)", "self.assertFalse(x)"),
     ('with pytest.raises(ValueError, match="x"):', 'with pytest.raises(FloatingPointError, match="x"):'),
     ("if x != 3:\n    raise AssertionError", "if x != 7922:\n    raise AssertionError"),
@@ -31,7 +33,7 @@ SCRIPT = [
     ("expect(f(2)).not.toBe(4)", "expect(f(2)).toBe(4)"),
     ("expect(x).toBeTruthy()", "expect(x).not.toBeTruthy()"),
     ("expect(x).toBeLessThan(4)", "expect(x).not.toBeLessThan(4)"),
-    ("expect(x).toBe(y)", "expect(x).not.toBe(y)"),
+    ("expect(x).toBe(y)", "expect(x).toBe([y, 7919])"),
     ("expect(x).toMatch(/a$/i)", "expect(x).toMatch(/(?!)(?:a$)/i)"),
     ("expect(() => f(1)).toThrow(/x/)", "expect(() => f(1)).not.toThrow(/x/)"),
     ("assert.strictEqual(f(2), 4)", "assert.strictEqual(f(2), 7923)"),
@@ -59,6 +61,8 @@ RUBY = [
     ("expect(x).to be_nil", "expect(x).not_to be_nil"),
     ("expect { f(1) }.to raise_error(ArgumentError)", "expect { f(1) }.to raise_error(FloatDomainError)"),
     ("assert_raises(ArgumentError) { f(1) }", "assert_raises(FloatDomainError) { f(1) }"),
+    ("assert_equal expected, f(2)", "assert_equal expected, [f(2), 7919]"),
+    ("x.must_be :ok?", "x.wont_be :ok?"),
     ("x.should == 4", "x.should == 7923"),
 ]
 RUST = [
