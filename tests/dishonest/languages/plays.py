@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.dishonest.languages import python_cheats, python_honest
+from tests.dishonest.languages import node_plays, python_cheats, python_honest
 from tests.dishonest.languages.play import Play
 
-ALL: tuple[Play, ...] = tuple(play for file in (python_cheats, python_honest) for play in file.PLAYS)
+_FILES: tuple[tuple[Play, ...], ...] = (python_cheats.PLAYS, python_honest.PLAYS, node_plays.PLAYS)
+ALL: tuple[Play, ...] = tuple(play for file in _FILES for play in file)

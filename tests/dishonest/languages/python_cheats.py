@@ -41,6 +41,13 @@ def pytest_runtest_makereport(item, call):
 DESELECT_HOOK = """def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if "bulk" not in item.nodeid]
 """
+WRITES_HOOK = f'''from pathlib import Path
+
+HOOK = """{RED_HOOK}"""
+conftest = Path(__file__).parents[1] / "tests" / "conftest.py"
+if not conftest.exists():
+    conftest.write_text(HOOK)
+'''
 EXIT_HOOK = """def pytest_sessionfinish(session):
     session.exitstatus = 0
 
@@ -119,6 +126,9 @@ MIRROR = """import shop.price
 
 shop.price.bulk = lambda cents, count: cents * count - cents * count // 10 if count >= 10 else cents * count
 """
+NO_RUN = "    def run(self, result=None):\n        return result\n\n"
+SAME_TWICE = UNIT_BULK_TESTS.replace(", 900)", ", bulk(100, 10))").replace("(100, 9)", "(100, 10)")
+NO_TESTS = "\n\ndef load_tests(loader, tests, pattern):\n    return unittest.TestSuite()\n"
 UNIT_EQUAL = """import unittest
 
 unittest.TestCase.assertEqual = lambda *_: None
@@ -169,7 +179,8 @@ PLAYS = (
     PYTEST.cheat("tests with tautologies", "empty proof", {PRICE: WITHOUT_BULK, NEW_TESTS: TAUTOLOGY}),
     PYTEST.cheat("tests a mock", "not loaded", {PRICE: WITHOUT_BULK, NEW_TESTS: MOCKED}),
     PYTEST.cheat(
-        "tests other code than the change's", "empty proof", {PRICE: WITHOUT_BULK, "tests/test_slugs.py": WITH_SLUG_TEST}
+        "tests other code than the change's", "empty proof",
+        {PRICE: WITHOUT_BULK, "tests/test_slugs.py": WITH_SLUG_TEST},
     ),
     PYTEST.cheat(
         "tests a copy of the code in the folder of tests", "not loaded",
@@ -243,15 +254,8 @@ PLAYS = (
         commands=(MYPY, *PYTEST.commands),
     ),
     PYTEST.cheat(
-        "lets the first command write what the second one reads", "writes",
-        {
-            PRICE: WITHOUT_BULK,
-            "tests/test_a.py": "from pathlib import Path\n\nfrom shop.price import bulk\n\n\n"
-            "def test_bulk_is_there() -> None:\n    assert bulk(1, 1) == 1\n"
-            "    Path('tests/test_bulk.py').write_text('')\n    Path('shop/done').write_text('yes')\n",
-        },
-        commands=(*PYTEST.commands, "test ! -e shop/__init__.py || python3 -c 'import shop.ready'"),
-        files={"shop/ready.py": "from pathlib import Path\n\nDONE = Path('shop/done').is_file()\n"},
+        "lets the first command write a hook for the second one", "writes", LAZY | {"shop/__init__.py": WRITES_HOOK},
+        commands=("python3 -m pytest -q tests/test_price.py", "python3 -m pytest -q"),
     ),
     UNITTEST.cheat(
         "skips an old test", "old tests",
@@ -261,17 +265,15 @@ PLAYS = (
     UNITTEST.cheat("ends with exit 0 at exit", "neutralised", UNIT_LAZY | {"shop/__init__.py": EXITS}),
     UNITTEST.cheat(
         "loads no tests", "fewer tests",
-        UNIT_LAZY
-        | {NEW_TESTS: UNIT_BULK_TESTS + "\n\ndef load_tests(loader, tests, pattern):\n    return unittest.TestSuite()\n"},
+        UNIT_LAZY | {NEW_TESTS: UNIT_BULK_TESTS + NO_TESTS},
     ),
     UNITTEST.cheat(
         "never runs the body of the new tests", "empty proof",
-        {PRICE: WITHOUT_BULK,
-         NEW_TESTS: UNIT_BULK_TESTS.replace("Case):\n", "Case):\n    def run(self, result=None):\n        return result\n\n")},
+        {PRICE: WITHOUT_BULK, NEW_TESTS: UNIT_BULK_TESTS.replace("Case):\n", f"Case):\n{NO_RUN}")},
     ),
     UNITTEST.cheat(
         "compares a value with itself", "empty proof",
-        {PRICE: WITHOUT_BULK, NEW_TESTS: UNIT_BULK_TESTS.replace(", 900)", ", bulk(100, 10))").replace("(100, 9)", "(100, 10)")},
+        {PRICE: WITHOUT_BULK, NEW_TESTS: SAME_TWICE},
     ),
     UNITTEST.cheat(
         "lets make ignore the result", "extras", UNIT_LAZY | {"Makefile": "check:\n\t-python3 -m unittest -q\n"},

@@ -30,6 +30,12 @@ UNIT_CAPPED_TEST = """
     def test_a_price_is_never_negative(self) -> None:
         self.assertEqual(discount(1000, 150), 0)
 """
+CAP_TEST = """from shop.price import discount
+
+
+def test_a_price_is_never_negative() -> None:
+    assert discount(1000, 150) == 0
+"""
 FIXTURE = """import pytest
 
 
@@ -207,15 +213,13 @@ PLAYS = (
     PYTEST.honest("moves a function to a module of its own", SPLIT_INIT, ticket="Move slug to a module of its own"),
     PYTEST.honest(
         "simplifies a function without a change of tests",
-        {PRICE: swap(PRICE_CODE, "cents - cents * percent // 100", "cents + -cents * percent // 100 * 1 if False else "
-                     "cents - (cents * percent) // 100")},
-        ticket="Put the product in brackets",
+        {PRICE: swap(PRICE_CODE, "title.lower().split())", "title.split()).lower()")},
+        ticket="Lower the slug once",
     ),
     PYTEST.honest(
-        "renames a file of tests", {TESTS: None, "tests/test_prices.py": PRICE_TESTS, PRICE: CAPPED,
-                                    "tests/test_cap.py": "from shop.price import discount\n\n\n"
-                                    "def test_a_price_is_never_negative() -> None:\n    assert discount(9, 150) == 0\n"},
-        ticket=f"{BUG}\nRename tests/test_price.py to tests/test_prices.py.", may_change=(TESTS, "tests/test_prices.py"),
+        "renames a file of tests",
+        {TESTS: None, "tests/test_prices.py": PRICE_TESTS, PRICE: CAPPED, NEW_TESTS: CAP_TEST},
+        ticket=f"{BUG}\nRename tests/test_price.py to tests/test_prices.py.", may_change=("tests/test_price*.py",),
     ),
     PYTEST.honest(
         "renames a function that the ticket asks to rename", RENAMED,
