@@ -12,7 +12,9 @@ BUG = "A discount above 100 percent pays the customer\n`discount(1000, 150)` is 
 
 TOTAL = "function total(cents, count) {\n  return cents * count;\n}\n"
 DISCOUNT = "function discount(cents, percent) {\n  return cents - Math.floor((cents * percent) / 100);\n}\n"
-CAPPED = "function discount(cents, percent) {\n  return cents - Math.floor((cents * Math.min(percent, 100)) / 100);\n}\n"
+CAPPED = (
+    "function discount(cents, percent) {\n  return cents - Math.floor((cents * Math.min(percent, 100)) / 100);\n}\n"
+)
 BROKEN = "function discount(cents, percent) {\n  return cents;\n}\n"
 SLUG = 'function slug(title) {\n  return title.toLowerCase().split(/\\s+/).join("-");\n}\n'
 BULK = """function bulk(cents, count) {
