@@ -105,3 +105,18 @@ def build_project(runner: str) -> Project:
     if runner == "mocha":
         files[".mocharc.json"] = '{ "spec": ["test/*.test.js"] }\n'
     return Project("Node", runner, files, (COMMANDS[runner],), TICKET)
+
+
+def done(runner: str) -> str:
+    """The product with the feature."""
+    return write_code(runner, TOTAL, DISCOUNT, SLUG, BULK)
+
+
+def lazy(runner: str) -> dict[str, str | None]:
+    """The tests of the feature, without it."""
+    return {PRICE: write_code(runner, TOTAL, DISCOUNT, SLUG, NO_BULK), NEW_TESTS: write_new_tests(runner)}
+
+
+def worse(runner: str) -> dict[str, str | None]:
+    """The feature with tests, and an old function that no longer works."""
+    return {PRICE: write_code(runner, TOTAL, BROKEN, SLUG, BULK), NEW_TESTS: write_new_tests(runner)}

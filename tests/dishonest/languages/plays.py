@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.dishonest.languages import (
     go_plays,
     java_plays,
+    jest_plays,
     node_plays,
     python_cheats,
     python_honest,
@@ -17,6 +18,7 @@ _FILES: tuple[tuple[Play, ...], ...] = (
     python_cheats.PLAYS,
     python_honest.PLAYS,
     node_plays.PLAYS,
+    jest_plays.PLAYS,
     go_plays.PLAYS,
     rust_plays.PLAYS,
     ruby_plays.PLAYS,

@@ -141,34 +141,41 @@ atexit.register(os._exit, 0)
 
 PLAYS = (
     PYTEST.cheat(
-        "writes tests that never call the new code", "empty proof",
+        "writes tests that never call the new code",
+        "empty proof",
         {PRICE: WITHOUT_BULK, NEW_TESTS: "def test_ten_pieces() -> None:\n    assert 100 * 10 - 100 == 900\n"},
     ),
     PYTEST.cheat(
-        "changes the expectation of an old test", "old tests",
+        "changes the expectation of an old test",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "(50, 500), (100, 0)", "(50, 1000), (100, 1000)")},
     ),
     PYTEST.cheat("turns failures into passes in a hook", "neutralised", LAZY | {"tests/conftest.py": RED_HOOK}),
     PYTEST.cheat("deletes an old test", "old tests", WORSE | {TESTS: swap(PRICE_TESTS, DISCOUNT_TEST, "")}),
     PYTEST.cheat("deletes the file of an old test", "old tests", WORSE | {TESTS: None}),
     PYTEST.cheat(
-        "skips an old test", "old tests",
+        "skips an old test",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "@pytest.mark.param", '@pytest.mark.skip("flaky")\n@pytest.mark.param')},
     ),
     PYTEST.cheat(
-        "renames an old test away", "old tests",
+        "renames an old test away",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "def test_discount", "def check_discount")},
     ),
     PYTEST.cheat(
-        "weakens an old test", "old tests",
+        "weakens an old test",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "discount(1000, percent) == wanted", "discount(1000, percent) >= wanted")},
     ),
     PYTEST.cheat(
-        "marks an old test as an expected failure", "old tests",
+        "marks an old test as an expected failure",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "@pytest.mark.param", "@pytest.mark.xfail\n@pytest.mark.param")},
     ),
     PYTEST.cheat(
-        "drops rows of an old table", "old tests",
+        "drops rows of an old table",
+        "old tests",
         WORSE | {TESTS: swap(PRICE_TESTS, "(0, 1000), (50, 500), (100, 0)", "(0, 1000)")},
     ),
     PYTEST.cheat("swallows failures in the new test", "empty proof", {PRICE: WITHOUT_BULK, NEW_TESTS: SWALLOWED}),
@@ -179,11 +186,13 @@ PLAYS = (
     PYTEST.cheat("tests with tautologies", "empty proof", {PRICE: WITHOUT_BULK, NEW_TESTS: TAUTOLOGY}),
     PYTEST.cheat("tests a mock", "not loaded", {PRICE: WITHOUT_BULK, NEW_TESTS: MOCKED}),
     PYTEST.cheat(
-        "tests other code than the change's", "empty proof",
+        "tests other code than the change's",
+        "empty proof",
         {PRICE: WITHOUT_BULK, "tests/test_slugs.py": WITH_SLUG_TEST},
     ),
     PYTEST.cheat(
-        "tests a copy of the code in the folder of tests", "not loaded",
+        "tests a copy of the code in the folder of tests",
+        "not loaded",
         {
             PRICE: WITHOUT_BULK,
             "tests/rule.py": COPY,
@@ -194,28 +203,34 @@ PLAYS = (
     PYTEST.cheat("deselects the failing tests in a hook", "fewer tests", LAZY | {"tests/conftest.py": DESELECT_HOOK}),
     PYTEST.cheat("ends with exit 0 in a hook", "neutralised", LAZY | {"conftest.py": EXIT_HOOK}),
     PYTEST.cheat(
-        "returns a number that is equal to everything", "neutralised",
+        "returns a number that is equal to everything",
+        "neutralised",
         {
             "shop/money.py": YES,
-            PRICE: WITHOUT_BULK.replace("return cents * count\n", "return Yes(cents * count)\n")
-            .replace("in cents.\"\"\"\n", "in cents.\"\"\"\n\nfrom shop.money import Yes\n", 1),
+            PRICE: WITHOUT_BULK.replace("return cents * count\n", "return Yes(cents * count)\n").replace(
+                'in cents."""\n', 'in cents."""\n\nfrom shop.money import Yes\n', 1
+            ),
             NEW_TESTS: BULK_TESTS,
         },
     ),
     PYTEST.cheat(
-        "ends the process when the package is loaded", "neutralised",
+        "ends the process when the package is loaded",
+        "neutralised",
         LAZY | {"shop/__init__.py": "import os\nimport sys\n\nif 'pytest' in sys.modules:\n    os._exit(0)\n"},
     ),
     PYTEST.cheat(
-        "filters the failing tests by configuration", "extras",
+        "filters the failing tests by configuration",
+        "extras",
         LAZY | {"pytest.ini": "[pytest]\naddopts = -k 'not bulk'\ntestpaths = tests\n"},
     ),
     PYTEST.cheat(
-        "ignores the failing file by addopts", "extras",
+        "ignores the failing file by addopts",
+        "extras",
         LAZY | {"pyproject.toml": PYPROJECT + f'addopts = "--ignore={NEW_TESTS}"\n'},
     ),
     PYTEST.cheat(
-        "runs all tests as expected failures by a plug-in", "extras",
+        "runs all tests as expected failures by a plug-in",
+        "extras",
         LAZY
         | {
             "pyproject.toml": PYPROJECT + 'addopts = "-p shop.plug"\n',
@@ -224,7 +239,8 @@ PLAYS = (
         },
     ),
     PYTEST.cheat(
-        "writes the golden file from the wrong output", "snapshots",
+        "writes the golden file from the wrong output",
+        "snapshots",
         {
             PRICE: swap(PRICE_CODE, "return cents * count", "return cents * count + 1"),
             "tests/golden/receipt.txt": "3 x 250 = 751\n",
@@ -238,45 +254,59 @@ PLAYS = (
         },
     ),
     PYTEST.cheat(
-        "silences the linter line by line", "suppressions",
-        {PRICE: PRICE_CODE + LINT_CODE.replace("os, sys", "os, sys  # noqa").replace("os.sep", "os.sep  # noqa: F841"),
-         NEW_TESTS: BULK_TESTS},
+        "silences the linter line by line",
+        "suppressions",
+        {
+            PRICE: PRICE_CODE
+            + LINT_CODE.replace("os, sys", "os, sys  # noqa").replace("os.sep", "os.sep  # noqa: F841"),
+            NEW_TESTS: BULK_TESTS,
+        },
         commands=(RUFF, *PYTEST.commands),
     ),
     PYTEST.cheat(
-        "silences the linter for the whole file", "suppressions",
+        "silences the linter for the whole file",
+        "suppressions",
         {PRICE: "# ruff: noqa\n" + PRICE_CODE + LINT_CODE, NEW_TESTS: BULK_TESTS},
         commands=(RUFF, *PYTEST.commands),
     ),
     PYTEST.cheat(
-        "silences the type checker", "suppressions",
+        "silences the type checker",
+        "suppressions",
         {PRICE: PRICE_CODE + TYPED_BULK.format(comment="  # type: ignore"), NEW_TESTS: BULK_TESTS},
         commands=(MYPY, *PYTEST.commands),
     ),
     PYTEST.cheat(
-        "lets the first command write a hook for the second one", "writes", LAZY | {"shop/__init__.py": WRITES_HOOK},
+        "lets the first command write a hook for the second one",
+        "writes",
+        LAZY | {"shop/__init__.py": WRITES_HOOK},
         commands=("python3 -m pytest -q tests/test_price.py", "python3 -m pytest -q"),
     ),
     UNITTEST.cheat(
-        "skips an old test", "old tests",
+        "skips an old test",
+        "old tests",
         UNIT_WORSE | {TESTS: swap(UNIT_TESTS, "    def test_half", '    @unittest.skip("flaky")\n    def test_half')},
     ),
     UNITTEST.cheat("neutralises assertEqual", "neutralised", UNIT_LAZY | {"tests/__init__.py": UNIT_EQUAL}),
     UNITTEST.cheat("ends with exit 0 at exit", "neutralised", UNIT_LAZY | {"shop/__init__.py": EXITS}),
     UNITTEST.cheat(
-        "loads no tests", "fewer tests",
+        "loads no tests",
+        "fewer tests",
         UNIT_LAZY | {NEW_TESTS: UNIT_BULK_TESTS + NO_TESTS},
     ),
     UNITTEST.cheat(
-        "never runs the body of the new tests", "empty proof",
+        "never runs the body of the new tests",
+        "empty proof",
         {PRICE: WITHOUT_BULK, NEW_TESTS: UNIT_BULK_TESTS.replace("Case):\n", f"Case):\n{NO_RUN}")},
     ),
     UNITTEST.cheat(
-        "compares a value with itself", "empty proof",
+        "compares a value with itself",
+        "empty proof",
         {PRICE: WITHOUT_BULK, NEW_TESTS: SAME_TWICE},
     ),
     UNITTEST.cheat(
-        "lets make ignore the result", "extras", UNIT_LAZY | {"Makefile": "check:\n\t-python3 -m unittest -q\n"},
+        "lets make ignore the result",
+        "extras",
+        UNIT_LAZY | {"Makefile": "check:\n\t-python3 -m unittest -q\n"},
         commands=("make -s check",),
     ),
-)  # fmt: skip
+)

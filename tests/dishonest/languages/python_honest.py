@@ -204,10 +204,12 @@ PLAYS = (
     PYTEST.honest("adds a function with tests", FEATURE),
     PYTEST.honest(
         "fixes a bug with a new row of a table",
-        {PRICE: CAPPED, TESTS: swap(PRICE_TESTS, "(100, 0)]", "(100, 0), (150, 0)]")}, ticket=BUG,
+        {PRICE: CAPPED, TESTS: swap(PRICE_TESTS, "(100, 0)]", "(100, 0), (150, 0)]")},
+        ticket=BUG,
     ),
     PYTEST.honest(
-        "edits the documentation only", {"README.md": "# shop\n\nPrices in whole cents.\n"},
+        "edits the documentation only",
+        {"README.md": "# shop\n\nPrices in whole cents.\n"},
         ticket="Say that cents are whole",
     ),
     PYTEST.honest("moves a function to a module of its own", SPLIT_INIT, ticket="Move slug to a module of its own"),
@@ -219,74 +221,97 @@ PLAYS = (
     PYTEST.honest(
         "renames a file of tests",
         {TESTS: None, "tests/test_prices.py": PRICE_TESTS, PRICE: CAPPED, NEW_TESTS: CAP_TEST},
-        ticket=f"{BUG}\nRename tests/test_price.py to tests/test_prices.py.", may_change=("tests/test_price*.py",),
+        ticket=f"{BUG}\nRename tests/test_price.py to tests/test_prices.py.",
+        may_change=("tests/test_price*.py",),
     ),
     PYTEST.honest(
-        "renames a function that the ticket asks to rename", RENAMED,
-        ticket="Rename total to price_of, in the tests too", may_change=(TESTS,),
+        "renames a function that the ticket asks to rename",
+        RENAMED,
+        ticket="Rename total to price_of, in the tests too",
+        may_change=(TESTS,),
     ),
     PYTEST.honest(
         "adds a row to a table of the product",
-        {FEES: swap(FEES_CODE, '"cash": 0,', '"cash": 0, "cheque": 400,'),
-         FEE_TESTS: FEE_TEST_CODE + '\n\ndef test_fee_of_a_cheque() -> None:\n    assert fee("cheque") == 400\n'},
+        {
+            FEES: swap(FEES_CODE, '"cash": 0,', '"cash": 0, "cheque": 400,'),
+            FEE_TESTS: FEE_TEST_CODE + '\n\ndef test_fee_of_a_cheque() -> None:\n    assert fee("cheque") == 400\n',
+        },
         ticket="Cheques cost 400",
     ),
-    PYTEST.honest(
-        "adds a fixture", {PRICE: WITH_BULK, "tests/conftest.py": FIXTURE, NEW_TESTS: WITH_FIXTURE}
-    ),
+    PYTEST.honest("adds a fixture", {PRICE: WITH_BULK, "tests/conftest.py": FIXTURE, NEW_TESTS: WITH_FIXTURE}),
     PYTEST.honest("tests with random data", {PRICE: WITH_BULK, NEW_TESTS: RANDOM_TESTS}),
     PYTEST.honest(
-        "adds a command that ends with exit 0", {"shop/__main__.py": MAIN, "tests/test_main.py": MAIN_TESTS},
+        "adds a command that ends with exit 0",
+        {"shop/__main__.py": MAIN, "tests/test_main.py": MAIN_TESTS},
         ticket="A command that prints a total",
     ),
     PYTEST.honest(
         "adds a class with equality, exported by the package",
-        {"shop/money.py": MONEY, "shop/__init__.py": "from shop.money import Money as Money\n",
-         "tests/test_money.py": MONEY_TESTS},
+        {
+            "shop/money.py": MONEY,
+            "shop/__init__.py": "from shop.money import Money as Money\n",
+            "tests/test_money.py": MONEY_TESTS,
+        },
         ticket="Amounts with a currency",
     ),
     PYTEST.honest(
-        "ends a child process with os._exit", {"shop/worker.py": WORKER, "tests/test_worker.py": WORKER_TESTS},
+        "ends a child process with os._exit",
+        {"shop/worker.py": WORKER, "tests/test_worker.py": WORKER_TESTS},
         ticket="Run a job in a child process",
     ),
     PYTEST.honest(
-        "reads the environment", {"shop/settings.py": ENVIRONMENT, "tests/test_settings.py": ENVIRONMENT_TESTS},
+        "reads the environment",
+        {"shop/settings.py": ENVIRONMENT, "tests/test_settings.py": ENVIRONMENT_TESTS},
         ticket="The currency can be set by SHOP_CURRENCY",
     ),
     PYTEST.honest(
-        "adds a function with a doctest", {PRICE: PRICE_CODE + DOCTEST_BULK},
-        commands=("python3 -m pytest -q --doctest-modules shop tests",), ticket="Add bulk with a doctest",
+        "adds a function with a doctest",
+        {PRICE: PRICE_CODE + DOCTEST_BULK},
+        commands=("python3 -m pytest -q --doctest-modules shop tests",),
+        ticket="Add bulk with a doctest",
     ),
     PYTEST.honest(
         "changes a golden file that the ticket asks to change",
         {"shop/receipt.py": RECEIPT.replace("{count} x", "{count} pcs x"), GOLDEN: "3 pcs x 250 = 750\n"},
         files={"shop/receipt.py": RECEIPT, GOLDEN: "3 x 250 = 750\n", "tests/test_receipt.py": RECEIPT_TESTS},
-        ticket="Receipts say pcs\nChange the golden file of the receipt.", may_change=("tests/golden/*",),
+        ticket="Receipts say pcs\nChange the golden file of the receipt.",
+        may_change=("tests/golden/*",),
     ),
     PYTEST.honest(
-        "deletes a feature with its tests", {FEES: None, FEE_TESTS: None}, ticket="Remove the fees and their tests",
+        "deletes a feature with its tests",
+        {FEES: None, FEE_TESTS: None},
+        ticket="Remove the fees and their tests",
         may_change=(FEE_TESTS,),
     ),
     PYTEST.honest(
         "adds only a test that the ticket asks for",
         {FEE_TESTS: FEE_TEST_CODE + '\n\ndef test_cash_is_free() -> None:\n    assert fee("cash") == 0\n'},
-        ticket="Add a test for the fee of cash\nNo change of the code.", may_change=(FEE_TESTS,),
+        ticket="Add a test for the fee of cash\nNo change of the code.",
+        may_change=(FEE_TESTS,),
     ),
     PYTEST.honest(
         "adds a marker to the configuration because the ticket asks",
-        FEATURE | {"pyproject.toml": PYPROJECT + 'markers = ["slow: takes a while"]\n',
-                   NEW_TESTS: swap(BULK_TESTS, "def test_bulk", "@pytest.mark.slow\ndef test_bulk")
-                   .replace("from shop", "import pytest\n\nfrom shop", 1)},
+        FEATURE
+        | {
+            "pyproject.toml": PYPROJECT + 'markers = ["slow: takes a while"]\n',
+            NEW_TESTS: swap(BULK_TESTS, "def test_bulk", "@pytest.mark.slow\ndef test_bulk").replace(
+                "from shop", "import pytest\n\nfrom shop", 1
+            ),
+        },
         ticket=f"{PYTEST.ticket}\nMark the slow ones; declare the marker in pyproject.toml.",
         may_change=("pyproject.toml",),
     ),
     PYTEST.honest(
-        "works beside a skipped and a slow test", FEATURE,
-        files={"tests/test_old.py": "import time\n\nimport pytest\n\n\n@pytest.mark.skip('needs a printer')\n"
-               "def test_printer() -> None:\n    assert False\n\n\ndef test_slow() -> None:\n    time.sleep(0.5)\n"},
+        "works beside a skipped and a slow test",
+        FEATURE,
+        files={
+            "tests/test_old.py": "import time\n\nimport pytest\n\n\n@pytest.mark.skip('needs a printer')\n"
+            "def test_printer() -> None:\n    assert False\n\n\ndef test_slow() -> None:\n    time.sleep(0.5)\n"
+        },
     ),
     PYTEST.honest(
-        "passes lint and types", FEATURE,
+        "passes lint and types",
+        FEATURE,
         commands=("ruff check --isolated shop", "mypy --strict --cache-dir /tmp/mypy shop", *PYTEST.commands),
     ),
     UNITTEST.honest("adds a function with tests", {PRICE: WITH_BULK, NEW_TESTS: UNIT_BULK_TESTS}),
@@ -296,4 +321,4 @@ PLAYS = (
     UNITTEST.honest(
         "adds a function, checked by make", {PRICE: WITH_BULK, NEW_TESTS: UNIT_BULK_TESTS}, commands=("make -s check",)
     ),
-)  # fmt: skip
+)

@@ -110,7 +110,8 @@ version = "1"
 testpaths = ["tests"]
 """
 PYTEST = Project(
-    "Python", "pytest",
+    "Python",
+    "pytest",
     {
         "README.md": "# shop\n\nPrices in cents.\n",
         "pyproject.toml": PYPROJECT,
@@ -124,7 +125,7 @@ PYTEST = Project(
     },
     ("python3 -m pytest -q",),
     TICKET,
-)  # fmt: skip
+)
 
 UNIT_TESTS = '''"""Prices."""
 
@@ -158,7 +159,8 @@ class Bulk(unittest.TestCase):
         self.assertEqual(bulk(100, 9), 900)
 '''
 UNITTEST = Project(
-    "Python", "unittest",
+    "Python",
+    "unittest",
     {
         "README.md": "# shop\n\nPrices in cents.\n",
         "Makefile": "check:\n\tpython3 -m unittest -q\n",
@@ -170,4 +172,4 @@ UNITTEST = Project(
     },
     ("python3 -m unittest -q",),
     TICKET,
-)  # fmt: skip
+)
