@@ -1,30 +1,19 @@
 """Plays scenarios in parallel processes and counts: false done, false alarm, and what a solved ticket costs.
 
-Called by `__main__`. Each process has an embedded Redis of its own, which dies with it.
+Called by `__main__`.
 """
 
 from __future__ import annotations
 
-import atexit
-import logging
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
-
-import structlog
-from redis import Redis
 
 from integrations.values import Usage
-from jobs.config.settings import Settings
 from jobs.loop.state import OPEN, Stage
-from jobs.runtime.connection import connect
-from service.supervisor import embedded_redis
+from tests.dishonest import process
 from tests.dishonest.plays import ALL
 from tests.dishonest.rules import false_alarm, false_done, problems
 from tests.dishonest.stage import play
@@ -47,39 +36,16 @@ class Row:
     text: str
 
 
-_redis: Redis | None = None
-_home = Path()
-
-
 def rows(names: Sequence[str], jobs: int) -> Iterator[Row]:
-    """The results in the order of `plays`, as they come; without names those of all."""
-    wanted = [place for place, scenario in enumerate(ALL) if not names or scenario.name in names]
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin) as pool:
+    """The results in the order of `plays`, as they come. `names` are beginnings of names, without any it is all."""
+    wanted = [place for place, scenario in enumerate(ALL) if not names or scenario.name.startswith(tuple(names))]
+    with ProcessPoolExecutor(jobs, get_context("spawn"), process.begin) as pool:
         yield from pool.map(_row, wanted)
 
 
-def _begin() -> None:
-    global _redis, _home
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    _home = Path(tempfile.mkdtemp(prefix="loopline-dishonest-"))
-    settings = Settings(home=_home / "redis")
-    with (_home / "redis.log").open("wb") as log:
-        server = embedded_redis.start(settings.redis_socket, log)
-    _redis = connect(settings)
-    embedded_redis.wait_for(_redis, server)
-    atexit.register(_end, server)
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    server.wait()
-    shutil.rmtree(_home, ignore_errors=True)
-
-
 def _row(place: int) -> Row:
-    assert _redis, "the process was begun"
-    scenario, began = ALL[place], time.monotonic()
-    outcome = play(scenario, _redis, _home / f"play-{place}")
+    scenario, began, where = ALL[place], time.monotonic(), process.place()
+    outcome = play(scenario, where.redis, where.home / f"play-{place}")
     loop = outcome.loop
     return Row(
         name=scenario.name,
