@@ -179,9 +179,11 @@ def run_check(run: Slice, session: Session, command: str) -> CommandRun | None:
     return run_command(run, session, command, get_check_seconds(run.spec.policy, run.world.settings, command))
 
 
-def run_command(run: Slice, session: Session, command: str, seconds: float) -> CommandRun | None:
-    """Run a shell command in the sandbox; None if the run is stopped."""
-    result = session.run(["bash", "-c", command], timeout=seconds, stopped=run.stopped)
+def run_command(
+    run: Slice, session: Session, command: str, seconds: float, argv: Sequence[str] = ()
+) -> CommandRun | None:
+    """Run a shell command in the sandbox, by `argv` if it is given; None if the run is stopped."""
+    result = session.run(argv or ["bash", "-c", command], timeout=seconds, stopped=run.stopped)
     if result.stopped:
         return None
     output = result.output.decode(errors="replace")
