@@ -18,7 +18,7 @@ def read_report(files: Mapping[str, bytes], output: str) -> TestReport:
     """The report of a command. `files` are paths and contents of the report files in the order in which they were
     written. Without test ids, the counts of the summary lines in `output`."""
     report = build_report(chain.from_iterable(_read_file(path, content) for path, content in files.items()))
-    return report if report.has_ids else read_summary(output)
+    return report if report.has_ids or report.broken else read_summary(output)
 
 
 def _read_file(path: str, content: bytes) -> Iterator[TestResult]:

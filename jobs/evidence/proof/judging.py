@@ -147,6 +147,10 @@ def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -
     total = len(case.added | failing)
     if case.own.report.has_ids and failing and not ran.report.failed and case.added.isdisjoint(ran.report.passed):
         return _find(case, "false_expectations", "unknown", "the altered tests could not be loaded")
+    deaf = sorted(case.added & frozenset(ran.report.passed))
+    if deaf and 2 * len(deaf) >= len(case.added):
+        text = f"{len(deaf)} of {len(case.added)} new tests pass with false expectations too: {_list(variation.paths)}"
+        return _find(case, "false_expectations", "refuted", text, deaf, total - len(deaf), total)
     if ran.exit_code and (failing or not case.own.report.has_ids):
         return _find(case, "false_expectations", "held", "", held=len(failing), total=total)
     if case.added:
