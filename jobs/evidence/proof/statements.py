@@ -28,7 +28,7 @@ _GUARD = re.compile(
 _CONTINUING = frozenset(["\\", ".", ",", "==", "!=", "===", "&&", "||", "+", "=>", "?", ":", "and", "or", "|", "="])
 _CONTINUED = re.compile(r"\s*(?:\.\w|&\.|\?\.|&&|\|\|)")
 _CONSTRUCTOR = re.compile(
-    r"[A-Z]\w*|vec|new|json|approx|datetime|date|timedelta|set|frozenset|list|tuple|dict|bytes|bytearray|&|u?int\d*|float\d*"
+    r"vec|new|json|approx|datetime|date|timedelta|set|frozenset|list|tuple|dict|bytes|bytearray|u?int\d*|float\d*"
 )
 _EQUALITY = re.compile(
     r"toBe|toEqual|toStrictEqual|to_equal|equals?|eql|eq|[dD]eepEqual|strictEqual|deepStrictEqual|must_equal|assert_equal"
@@ -158,6 +158,8 @@ def is_anchor(tokens: Sequence[Token], at: int, family: Family) -> bool:
             and negate_word(tokens[at + 2].text) is not None
         )
     if after.text in ("=", ":=", ":", ",", "?") or after.kind in ("line", "close"):
+        return False
+    if family == "go" and after.text not in ("(", "."):
         return False
     if word.startswith("test_") and after.text == ".":
         return False
@@ -370,6 +372,8 @@ def _falsify_call(statement: Statement) -> Edits:
     after = at + 2 if at + 1 < len(tokens) and tokens[at + 1].text == "!" else at + 1
     if after < len(tokens) and tokens[after].kind == "open":
         inside = tokens[after + 1 : find_close(tokens, after)]
+    elif family in ("python", "script", "go", "rust", "java", "php"):
+        return []
     else:
         inside = tokens[after:]
     arguments = split_arguments(inside)
@@ -384,7 +388,8 @@ def _falsify_call(statement: Statement) -> Edits:
     if not NEGATIVE.fullmatch(word) and not ORDERING.fullmatch(word):
         if _holds_condition(word) and arguments:
             return _falsify_condition(statement, after + (after < len(tokens) and tokens[after].kind == "open"))
-        if edit := _alter_expected(arguments, family):
+        edit = _alter_expected(arguments, family) if len(arguments) > 1 or not negate_word(word) else None
+        if edit:
             return [edit]
         if _EQUALITY.fullmatch(word) and len(arguments) > 1 and (apart := _set_apart(arguments[1], family)):
             return apart
@@ -435,9 +440,16 @@ def _rate(tokens: Sequence[Token]) -> int:
         return 0
     if all(is_literal(one) or one.text in ("-", "&", "+") for one in tokens):
         return 3
-    if tokens[0].kind == "open" or is_literal(tokens[0]) or any(_CONSTRUCTOR.fullmatch(one.text) for one in tokens[:5]):
-        return 2
-    return 1
+    return 2 if tokens[0].kind == "open" or is_literal(tokens[0]) or _is_constructor(tokens) else 1
+
+
+def _is_constructor(tokens: Sequence[Token]) -> bool:
+    names = [at for at, token in enumerate(tokens[:4]) if token.kind == "word"]
+    if any(_CONSTRUCTOR.fullmatch(tokens[at].text) for at in names) or tokens[0].text == "&":
+        return True
+    first = names[0] if names else 0
+    after = tokens[first + 1].text if first + 1 < len(tokens) else ""
+    return tokens[first].text[:1].isupper() and after in ("(", "{", "::", ".", "[")
 
 
 def _set_apart(tokens: Sequence[Token], family: Family) -> Edits:
