@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from jobs.evidence.proof.altered_lines import Falsified, find_added
@@ -22,6 +23,7 @@ _ASSERTING = (
 _FAILING = ("Error", "Fatal", "Fail", "throw", "raise", "panic", "fail", "exit", "abort", "reject", "flunk")
 _CONDITION = re.compile(r"[ \t]*(?:\}[ \t]*)?(?:else[ \t]+)?(if|unless|elif)\b")
 _PANIC = re.compile(r"#\[should_panic[^\]\n]*\]")
+_MOST_CHARACTERS = 4_000
 _MOST_LINES = 200
 """A statement that is longer is no assertion, but a block."""
 
@@ -82,10 +84,19 @@ def _is_added(text: str, start: int, end: int, added: set[int] | None) -> bool:
     return False
 
 
+def _is_near(starts: list[int] | None, start: int) -> bool:
+    """Whether a statement that starts at `start` may reach an added line."""
+    if starts is None:
+        return True
+    place = bisect_left(starts, start)
+    return place < len(starts) and starts[place] - start < _MOST_CHARACTERS
+
+
 def _find_edits(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
     text, done = reader.text, 0
+    starts = None if added is None else sorted(added)
     for start in _find_lines(text, _ASSERTING):
-        if start < done or reader.is_hidden(start):
+        if start < done or not _is_near(starts, start) or reader.is_hidden(start):
             continue
         tokens = reader.read_line(start)
         at = 0
