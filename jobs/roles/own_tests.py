@@ -54,8 +54,8 @@ class OwnTest(BaseModel):
 TEST_TOOL = ToolSpec(
     "run_own_test",
     "Run a test of your own with the commit under review: the files are added to a fresh copy of it, the command runs, "
-    "and both are gone. If the command fails, its control passes, and it fails again when it is repeated, the criterion "
-    f"is not met. At most {MOST_TESTS} calls.",
+    "and both are gone. If the command fails, its control passes, and it fails again when it is repeated, the "
+    f"criterion is not met. At most {MOST_TESTS} calls.",
     OwnTest.model_json_schema(),
 )
 
