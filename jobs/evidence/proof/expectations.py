@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from jobs.evidence.proof.altered_lines import Falsified, find_added
 from jobs.evidence.proof.conditions import falsify_guard, is_guard
@@ -23,24 +24,24 @@ _ASSERTING = (
 _FAILING = ("Error", "Fatal", "Fail", "throw", "raise", "panic", "fail", "exit", "abort", "reject", "flunk")
 _CONDITION = re.compile(r"[ \t]*(?:\}[ \t]*)?(?:else[ \t]+)?(if|unless|elif)\b")
 _PANIC = re.compile(r"#\[should_panic[^\]\n]*\]")
+MOST_PLACES = 300
+"""More need not be altered to see whether tests notice."""
 _MOST_CHARACTERS = 4_000
 _MOST_LINES = 200
 """A statement that is longer is no assertion, but a block."""
 
 
-def falsify(path: str, before: str | None, after: str) -> Falsified | None:
-    """The file with the expected values of its new and changed lines altered, None if there is nothing to alter."""
+def falsify(path: str, before: str | None, after: str, most: int = MOST_PLACES) -> Falsified | None:
+    """The file with the expected values of its new and changed lines altered, at most `most` of them, None if there is
+    nothing to alter."""
     if not is_code(path):
         return falsify_data(path, before, after)
     added = _find_added_starts(before, after)
     if added is not None and not added:
         return None
     reader = Reader(after, find_family(path))
-    groups = [
-        edits
-        for edits in (*_find_edits(reader, added), *_find_guards(reader, added), *_find_panics(reader, added))
-        if edits
-    ]
+    every = chain(_find_edits(reader, added), _find_guards(reader, added), _find_panics(reader, added))
+    groups = list(islice(filter(None, every), most))
     if not groups:
         return None
     return Falsified(apply(after, [edit for edits in groups for edit in edits]), len(groups))
