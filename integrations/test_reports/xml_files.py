@@ -37,7 +37,7 @@ def read_xml(content: bytes) -> Iterator[TestResult]:
 
 
 def _read_case(element: Element) -> Iterator[TestResult]:
-    case = TestCase.fromelem(element)  # type: ignore[no-untyped-call]
+    case: TestCase = TestCase.fromelem(element)  # type: ignore[no-untyped-call]
     owner = case.classname or element.get("class") or element.get("file")
     results = case.result or []
     outcome: Outcome = "passed"

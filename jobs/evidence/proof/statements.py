@@ -14,6 +14,7 @@ from jobs.evidence.proof.exceptions import Edits, Statement, falsify_raise, find
 from jobs.evidence.proof.literals import alter_first
 from jobs.evidence.proof.negation import NEGATIVE, ORDERING, negate_word
 from jobs.evidence.proof.spans import find_close, split_arguments
+from jobs.evidence.proof.tautologies import is_tautology
 from jobs.evidence.proof.tokens import Edit, Family, Token
 
 _CALL = re.compile(
@@ -84,8 +85,10 @@ def _is_used(tokens: Sequence[Token], at: int) -> bool:
 
 
 def falsify_statement(statement: Statement) -> Edits:
-    """The edits that make an assertion false, none if there is no way."""
+    """The edits that make an assertion false, none if there is no way or if it cannot fail."""
     word = statement.tokens[statement.anchor].text
+    if is_tautology(statement):
+        return []
     if raised := falsify_raise(statement):
         return raised
     if statement.family == "java" and word.startswith("assertThrows"):

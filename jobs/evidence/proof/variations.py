@@ -16,7 +16,7 @@ from integrations.proof import ExperimentKind
 from jobs.evidence.check_sections import find_check_sections
 from jobs.evidence.proof.breaking import make_unloadable
 from jobs.evidence.proof.expectations import MOST_PLACES, falsify
-from jobs.evidence.proof.layout import Layout, PathKind
+from jobs.evidence.proof.layout import Layout, PathKind, is_code
 from jobs.evidence.proof.suppressions import strip_suppressions
 
 _IMPORT = re.compile(
@@ -97,9 +97,11 @@ def classify_changes(changes: Sequence[Change], layout: Layout) -> ClassifiedCha
     return ClassifiedChange(changes, {change.path: layout.classify(change.path) for change in changes})
 
 
-def plan_variations(change: ClassifiedChange) -> dict[ExperimentKind, Variation]:
-    """The variation of each experiment, also of those that have nothing to run."""
-    return {kind: _PLANS[kind](change) for kind in ORDER}
+def plan_variations(change: ClassifiedChange, *, by_test: bool = False) -> dict[ExperimentKind, Variation]:
+    """The variation of each experiment, also of those that have nothing to run. `by_test`: the results of single tests
+    are known, so that all expectations of a changed file can be altered, also those that a new row of a table uses."""
+    planned = {kind: plan(change) for kind, plan in _PLANS.items()}
+    return planned | {"false_expectations": _plan_false_expectations(change, by_test=by_test)}
 
 
 def split_inline(change: Change, side: Side | None) -> tuple[str | None, str]:
@@ -163,7 +165,7 @@ def _plan_suppressions(change: ClassifiedChange) -> Variation:
     return Variation("suppressions", "candidate", contents, tuple(places))
 
 
-def _plan_false_expectations(change: ClassifiedChange) -> Variation:
+def _plan_false_expectations(change: ClassifiedChange, *, by_test: bool) -> Variation:
     left = MOST_PLACES
 
     def alter(one: Change) -> str | None:
@@ -172,7 +174,8 @@ def _plan_false_expectations(change: ClassifiedChange) -> Variation:
             return None
         product, inside = split_inline(one, one.after) if one in inline else ("", read(one.after) or "")
         before = split_inline(one, one.before)[1] if one in inline else read(one.before)
-        found = falsify(one.path, before, inside, left)
+        is_whole = by_test and is_code(one.path)
+        found = falsify(one.path, None if is_whole else before, inside, left)
         left -= found.places if found else 0
         return f"{product}{found.text}" if found else None
 
@@ -211,6 +214,5 @@ _PLANS: Mapping[ExperimentKind, Callable[[ClassifiedChange], Variation]] = {
     "new_tests": _plan_new_tests,
     "without_extras": _plan_without_extras,
     "suppressions": _plan_suppressions,
-    "false_expectations": _plan_false_expectations,
     "broken_code": _plan_broken_code,
 }

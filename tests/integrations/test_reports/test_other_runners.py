@@ -58,9 +58,9 @@ def test_cargo_reports_each_test(report: Report) -> None:
 
 @needs["phpunit"]
 def test_phpunit_reports_each_test(report: Report) -> None:
-    ran, found = report("phpunit ATest.php", {"ATest.php": PHP})
+    ran, found = report("phpunit ATest.php", {"ATest.php": PHP}, read_only=[Path("/etc/php")])
     assert ran.exit_code == 1, ran.output
-    assert (found.passed, found.failed) == (("ATest.testGood",), ("ATest.testBad",))
+    assert (found.passed, found.failed) == (("ATest.testGood",), ("ATest.testBad",)), ran.output
     assert found.skipped == ("ATest.testLater",)
 
 
