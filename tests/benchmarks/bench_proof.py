@@ -92,7 +92,8 @@ class Bench:
         """All of the gate, with its experiments."""
         self.runs += 1
         spec = spec_with(
-            Ticket(id=TicketId(f"t{self.runs}"), identifier=Identifier("ENG-1"), title="Add"), f"ENG-1-{self.runs}-gate",
+            Ticket(id=TicketId(f"t{self.runs}"), identifier=Identifier("ENG-1"), title="Add"),
+            f"ENG-1-{self.runs}-gate",
             role="gate", base_sha=self.base, start_sha=self.candidate, started_at=1.0,
             contract=Contract(criteria=(Criterion(id="k1", text=COMMAND, command=COMMAND),)),
             policy=RepositoryPolicy(loop=LoopPolicy()),
