@@ -11,11 +11,15 @@ from jobs.evidence.proof.tokens import Token
 
 _EQUAL = frozenset({"==", "===", "is", "eql?", "equal?"})
 _JOINS = frozenset({"or", "and", "||", "&&", ","})
+_FAILURES = frozenset({"AssertionError", "AssertionFailedError", "ExpectationNotMetError", "Assertion"})
+"""What a failed assertion raises: a test that expects it passes because it fails."""
 _CONSTANTS = frozenset({"True", "False", "None", "true", "false", "null", "nil", "undefined", "not", "is", "or", "and"})
 
 
 def is_tautology(statement: Statement) -> bool:
     """Whether the assertion holds for every program: it is then not altered, so that its test still passes."""
+    if any(token.text in _FAILURES for token in statement.tokens):
+        return True
     operands = _list_operands(statement)
     variable = [None if all(map(_is_constant, operand)) else _join(operand) for operand in operands]
     if any(one is not None and one == other for one, other in pairwise(variable)):
