@@ -121,3 +121,13 @@ def test_own_tests_are_bounded(agents: Agents) -> None:
     *_, last, _ = check(agents, *many, own_test(), submit())[1]
 
     assert f"All {MOST_TESTS} calls of run_own_test are used up" in last
+
+
+def test_named_tests_are_repeated_slice_by_slice_and_once_each(agents: Agents) -> None:
+    agents.world.settings = agents.world.settings.model_copy(update={"slice_seconds": 1})
+    slow = own_test(control="sleep 1; python3 probe_own.py 3")
+    verdict, _ = check(agents, slow, submit(NAMED, NAMED | {"criterion": "c1"}))
+
+    notes = [entry.data["text"].splitlines()[1] for entry in agents.entries("checker") if entry.kind == "note"]
+    assert notes == ["c2: a confirmed counter-example", "c1: a confirmed counter-example"]
+    assert [r.result for r in verdict.results] == ["fail", "fail"] and len(verdict.examples) == 2
