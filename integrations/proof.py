@@ -32,7 +32,8 @@ class TestReport:
     """What a command reported about its tests.
 
     `source` names the report, as 'pytest' or 'summary line'; empty without any. The ids are unique per command and the
-    same in each run of it. A report from a summary line has counts only, and no ids."""
+    same in each run of it. `broken` are files and modules that could not be loaded, so that their tests are not known.
+    A report from a summary line has counts only, and no ids."""
 
     __test__ = False
 
@@ -40,6 +41,7 @@ class TestReport:
     passed: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     counts: TestCounts = TestCounts()
 
     @property

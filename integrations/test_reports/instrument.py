@@ -16,6 +16,13 @@ REPORTS = f"{FOLDER}/results"
 _SOURCES = Path(__file__).with_name("programs")
 _EXPORTS = f"""\
 export PYTHONPATH="{PROGRAMS}/python${{PYTHONPATH:+:$PYTHONPATH}}"
+export NODE_OPTIONS="--require={PROGRAMS}/node/hook.cjs${{NODE_OPTIONS:+ $NODE_OPTIONS}}"
+export RUBYOPT="-r{PROGRAMS}/ruby/hook.rb${{RUBYOPT:+ $RUBYOPT}}"
+export PHP_INI_SCAN_DIR="${{PHP_INI_SCAN_DIR:-}}:{PROGRAMS}/php"
+for program in {PROGRAMS}/bin/*; do
+    command -v "${{program##*/}}" > /dev/null || rm -f "$program"
+done
+export PATH="{PROGRAMS}/bin:$PATH"
 exec bash -c "$1"
 """
 

@@ -16,5 +16,11 @@ def read_lines(content: bytes) -> Iterator[TestResult]:
             source, test, outcome = found["source"], found["id"], found["result"]
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
-        if isinstance(source, str) and isinstance(test, str) and outcome in ("passed", "failed", "skipped"):
-            yield TestResult(source[:40], test, outcome)
+        if isinstance(source, str) and isinstance(test, str) and outcome in ("passed", "failed", "skipped", "broken"):
+            is_broken = outcome == "failed" and _is_loader(source, test)
+            yield TestResult(source[:40], test, "broken" if is_broken else outcome)
+
+
+def _is_loader(source: str, test: str) -> bool:
+    """Whether the failure is that of loading: unittest has a test for it, pytest the file's own id."""
+    return test.startswith("unittest.loader._") or (source == "pytest" and "::" not in test)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from integrations.proof import TestCounts, TestReport
 
-Outcome = Literal["passed", "failed", "skipped"]
+Outcome = Literal["passed", "failed", "skipped", "broken"]
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,16}\b")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
@@ -16,7 +16,7 @@ LONGEST_ID = 1000
 
 
 class TestResult(NamedTuple):
-    """The result of one test; `source` is the runner."""
+    """The result of one test; `source` is the runner. 'broken' is a file or module that could not be loaded."""
 
     source: str
     id: str
@@ -30,9 +30,11 @@ def build_report(results: Iterable[TestResult]) -> TestReport:
     for result in results:
         sources[result.source] = None
         last[normalise_id(result.id)] = result.outcome
-    passed, failed, skipped = (_select(last, outcome) for outcome in ("passed", "failed", "skipped"))
+    passed, failed, skipped, broken = (_select(last, one) for one in ("passed", "failed", "skipped", "broken"))
     counts = TestCounts(passed=len(passed), failed=len(failed), skipped=len(skipped))
-    return TestReport(source=", ".join(sources), passed=passed, failed=failed, skipped=skipped, counts=counts)
+    return TestReport(
+        source=", ".join(sources), passed=passed, failed=failed, skipped=skipped, broken=broken, counts=counts
+    )
 
 
 def normalise_id(text: str) -> str:

@@ -78,7 +78,7 @@ class Proof:
         }
         known = {(one.criterion, one.kind): one for one in _read_notes(self._run)}
         units, found = list[Unit](), list[Experiment]()
-        for unit in self._plan():
+        for unit in self._plan(by_test=any(own.report.has_ids for own in self._own.values())):
             case, key = cases[unit.criterion.id], (unit.criterion.id, unit.variation.kind)
             if key in known:
                 found.append(known[key])
@@ -100,8 +100,8 @@ class Proof:
             found += [judge_counts(case, self._change.edited_tests), judge_writes(case, layout)]
         return conclude(found, cases)
 
-    def _plan(self) -> Iterator[Unit]:
-        planned = plan_variations(self._change)
+    def _plan(self, *, by_test: bool) -> Iterator[Unit]:
+        planned = plan_variations(self._change, by_test=by_test)
         yield from (Unit(criterion, planned[kind]) for kind in ORDER for criterion in self._criteria)
 
     def _find_reason(self, unit: Unit, case: Case, cases: Iterable[Case]) -> str:

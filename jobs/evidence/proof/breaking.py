@@ -10,10 +10,11 @@ from jobs.evidence.proof.layout import is_code
 GARBAGE = ")}] this file cannot be loaded"
 """A syntax error in Python, JavaScript, TypeScript, Go, Rust, Java, C, C++, Ruby, PHP, Perl, shell and others: closing
 brackets that nothing opened. A fallback for a failed import (`except ImportError`) does not catch it."""
-_MORE_CODE = frozenset(
-    "fsx cljs cljc v sv vhd vhdl ada adb ads pas f90 f95 f cob lisp scm rkt proto graphql thrift sol cu glsl metal prisma "
-    "tf rego ipp inl tcc gradle raku rkt zsh fish awk".split()
-)
+_MORE_CODE = frozenset({
+    "fsx", "cljs", "cljc", "v", "sv", "vhd", "vhdl", "ada", "adb", "ads", "pas", "f90", "f95", "f", "cob", "lisp",
+    "scm", "rkt", "proto", "graphql", "thrift", "sol", "cu", "glsl", "metal", "prisma", "tf", "rego", "ipp", "inl",
+    "raku", "fish", "awk",
+})  # fmt: skip
 _SCRIPT_TAG = re.compile(r"<script\b[^>]*>", re.IGNORECASE)
 _PHP_TAG = re.compile(r"<\?(php\b|=)?")
 

@@ -1,4 +1,4 @@
-"""Alters what the new and changed lines of snapshots, tables and other test data hold. Called by `expectations`. Pure."""
+"""Alters what the new and changed lines of snapshots, tables and other data hold. Called by `expectations`. Pure."""
 
 from __future__ import annotations
 

@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from jobs.evidence.proof.altered_lines import Falsified, find_added
+from jobs.evidence.proof.conditions import falsify_guard, is_guard
 from jobs.evidence.proof.data_expectations import falsify_data
+from jobs.evidence.proof.exceptions import Edits, Statement
 from jobs.evidence.proof.layout import is_code
-from jobs.evidence.proof.statements import (
-    Edits,
-    Statement,
-    falsify_guard,
-    falsify_statement,
-    find_close,
-    find_condition_end,
-    find_end,
-    is_anchor,
-    is_guard,
-    is_unfinished,
-)
-from jobs.evidence.proof.tokens import Reader, Token, apply, find_family
+from jobs.evidence.proof.spans import find_close, find_condition_end, find_end, is_unfinished
+from jobs.evidence.proof.statements import falsify_statement, is_anchor
+from jobs.evidence.proof.tokens import Edit, Reader, Token, apply, find_family
 
 _ASSERTING = (
-    "ssert", "SSERT", "xpect", "XPECT", "should", "must_", "wont_", "refute", "raises", "check", "verify", "require", "ensure",
-    "t.", "is(", "ok(", "eq(", "qual(", "same(", "test_", "CHECK", "that(", "that_", "should_panic",
+    "ssert", "SSERT", "xpect", "XPECT", "should", "must_", "wont_", "refute", "raises", "check", "verify", "require",
+    "ensure", "t.", "is(", "ok(", "eq(", "qual(", "same(", "test_", "CHECK", "that(", "that_", "should_panic",
 )  # fmt: skip
 """Every assertion contains one of these."""
 _FAILING = ("Error", "Fatal", "Fail", "throw", "raise", "panic", "fail", "exit", "abort", "reject", "flunk")
 _CONDITION = re.compile(r"[ \t]*(?:\}[ \t]*)?(?:else[ \t]+)?(if|unless|elif)\b")
+_PANIC = re.compile(r"#\[should_panic[^\]\n]*\]")
+MOST_PLACES = 300
+"""More need not be altered to see whether tests notice."""
+_MOST_CHARACTERS = 4_000
 _MOST_LINES = 200
 """A statement that is longer is no assertion, but a block."""
 
 
-def falsify(path: str, before: str | None, after: str) -> Falsified | None:
-    """The file with the expected values of its new and changed lines altered, None if there is nothing to alter."""
+def falsify(path: str, before: str | None, after: str, most: int = MOST_PLACES) -> Falsified | None:
+    """The file with the expected values of its new and changed lines altered, at most `most` of them, None if there is
+    nothing to alter."""
     if not is_code(path):
         return falsify_data(path, before, after)
     added = _find_added_starts(before, after)
     if added is not None and not added:
         return None
     reader = Reader(after, find_family(path))
-    groups = [edits for edits in (*_find_edits(reader, added), *_find_guards(reader, added)) if edits]
+    every = chain(_find_edits(reader, added), _find_guards(reader, added), _find_panics(reader, added))
+    groups = list(islice(filter(None, every), most))
     if not groups:
         return None
     return Falsified(apply(after, [edit for edits in groups for edit in edits]), len(groups))
@@ -85,10 +85,19 @@ def _is_added(text: str, start: int, end: int, added: set[int] | None) -> bool:
     return False
 
 
+def _is_near(starts: list[int] | None, start: int) -> bool:
+    """Whether a statement that starts at `start` may reach an added line."""
+    if starts is None:
+        return True
+    place = bisect_left(starts, start)
+    return place < len(starts) and starts[place] - start < _MOST_CHARACTERS
+
+
 def _find_edits(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
     text, done = reader.text, 0
+    starts = None if added is None else sorted(added)
     for start in _find_lines(text, _ASSERTING):
-        if start < done or reader.is_hidden(start):
+        if start < done or not _is_near(starts, start) or reader.is_hidden(start):
             continue
         tokens = reader.read_line(start)
         at = 0
@@ -132,6 +141,13 @@ def _find_guards(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
             if found or line == 0:
                 break
             line = text.rfind("\n", 0, line - 1) + 1
+
+
+def _find_panics(reader: Reader, added: set[int] | None) -> Iterator[Edits]:
+    """The attributes of Rust that ask for a panic."""
+    for found in _PANIC.finditer(reader.text) if reader.family == "rust" else ():
+        if _is_added(reader.text, *found.span(), added):
+            yield [Edit(*found.span(), "#[cfg(all())]")]
 
 
 def _falsify_guard_at(reader: Reader, found: re.Match[str], failing: int, added: set[int] | None) -> Edits:

@@ -41,8 +41,9 @@ class Case:
 
     @property
     def added(self) -> frozenset[str]:
-        """The tests that pass on the candidate and did not on the base commit."""
-        return frozenset(self.own.report.passed) - frozenset(self.before.report.passed)
+        """The tests that pass on the candidate and are unknown on the base commit."""
+        base = self.before.report
+        return frozenset(self.own.report.passed) - {*base.passed, *base.failed, *base.skipped}
 
 
 def judge_without_places(case: Case, variation: Variation) -> Experiment:
@@ -99,7 +100,8 @@ def judge_writes(case: Case, layout: Layout) -> Experiment:
 
 
 def _judge_old_tests(case: Case, variation: Variation, ran: Measured) -> Experiment:
-    """All tests of the base commit have to pass, also those that fail there: the candidate is green."""
+    """All tests of the base commit have to pass, also those that fail there: the candidate is green. A command that
+    fails there and reports no tests has none, unless the change edits some."""
     base, found = case.before.report, ran.report
     wanted = set(base.passed) | (set(base.failed) & {*found.passed, *found.failed, *found.skipped})
     lost = sorted(wanted - set(found.passed))
@@ -108,7 +110,7 @@ def _judge_old_tests(case: Case, variation: Variation, ran: Measured) -> Experim
         held, total = found.counts.passed, base.counts.executed
     if held < total:
         text = f"{held} of {total} existing tests pass with the new code"
-    elif ran.exit_code and not base.has_ids:
+    elif ran.exit_code and not base.has_ids and (variation.paths or not case.before.exit_code):
         text = "the existing tests fail with the new code"
     if not text:
         return _find(case, "old_tests", "held", "", held=held, total=total)
@@ -147,6 +149,10 @@ def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -
     total = len(case.added | failing)
     if case.own.report.has_ids and failing and not ran.report.failed and case.added.isdisjoint(ran.report.passed):
         return _find(case, "false_expectations", "unknown", "the altered tests could not be loaded")
+    deaf = sorted(case.added & frozenset(ran.report.passed))
+    if deaf and 2 * len(deaf) >= len(case.added) and not variation.is_partial:
+        text = f"{len(deaf)} of {len(case.added)} new tests pass with false expectations too: {_list(variation.paths)}"
+        return _find(case, "false_expectations", "refuted", text, deaf, total - len(deaf), total)
     if ran.exit_code and (failing or not case.own.report.has_ids):
         return _find(case, "false_expectations", "held", "", held=len(failing), total=total)
     if case.added:

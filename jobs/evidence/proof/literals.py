@@ -43,7 +43,9 @@ def alter_number(text: str, is_typed: bool) -> str:
     whole = int(found["whole"].replace("_", "")[:4000])
     if len(found["whole"]) > 1 and found["whole"][0] == "0":
         return f"{found['whole'][:-1]}{_NEXT_DIGIT['o'][int(found['whole'][-1]) % 8]}{found['rest']}"
-    is_float = found["rest"][:1] == "." or found["rest"][:1] in ("e", "E")
+    if re.match(r"[\d._]*[eE][+-]?\d", found["rest"]):
+        return f"{whole - 1 if whole else 1}{found['rest']}"
+    is_float = found["rest"][:1] == "."
     return f"{whole + _choose_step(whole, is_typed and not is_float)}{found['rest']}"
 
 

@@ -7,7 +7,8 @@ import re
 _PAIRS = """
 True False|Equal NotEqual|Equals NotEquals|Is IsNot|In NotIn|IsNone IsNotNone|IsInstance NotIsInstance|Null NotNull
 Nil NotNil|Same NotSame|Regex NotRegex|AlmostEqual NotAlmostEqual|Greater LessEqual|GreaterEqual Less
-Contains NotContains|Empty NotEmpty|InstanceOf NotInstanceOf|StringContainsString StringNotContainsString|Matches DoesNotMatch
+Contains NotContains|Empty NotEmpty|InstanceOf NotInstanceOf|StringContainsString StringNotContainsString
+Matches DoesNotMatch
 Throws DoesNotThrow|IsNull IsNotNull|IsTrue IsFalse|AreEqual AreNotEqual|Exists NotExists|FileExists FileDoesNotExist
 GreaterThan LessThanOrEqual|GreaterThanOrEqual LessThan|ArrayHasKey ArrayNotHasKey
 """.replace("\n", "|")

@@ -14,24 +14,28 @@ from dataclasses import dataclass
 from jobs.evidence.proof.altered_lines import find_added
 
 _KEYWORDS = (
-    "ignore", "disable", "noqa", "nolint", "NOLINT", "nosec", "allow(", "expect(", "Suppress", "suppress", "@ts-", "eslint",
-    "diagnostic", "warning", "NOSONAR", "noinspection", "nosem", "type_check", "nowarn", "fixme", "skip", "OFF", "off",
+    "ignore", "disable", "noqa", "nolint", "NOLINT", "nosec", "allow(", "expect(", "Suppress", "suppress", "@ts-",
+    "eslint", "diagnostic", "warning", "NOSONAR", "noinspection", "nosem", "type_check", "nowarn", "fixme", "skip",
+    "OFF", "off",
 )  # fmt: skip
 """Every suppression contains one of these."""
 _COMMENT_MARKERS = (
-    r"noqa\b", r"(?:flake8|ruff)\s*:\s*(?:noqa|disable)", r"type:\s*ignore", r"(?:pyright|basedpyright|ty|pyrefly|steep|pytype|zuban)\s*:"
-    r"\s*(?:ignore|disable|basic)", r"mypy:\s*(?:ignore|disable|allow)", r"pyre-(?:ignore|fixme)", r"pylint\s*:\s*(?:disable|skip-file)",
-    r"(?:#\s*)?nosec\b", r"nosemgrep", r"rubocop\s*:\s*(?:disable|todo)", r"standard:disable", r"shellcheck\s+disable=", r":reek:",
-    r"typed:\s*(?:ignore|false)", r"yamllint\s+disable", r"hadolint\s+ignore", r"checkov:skip", r"tfsec:ignore", r"credo:disable",
-    r"eslint-disable", r"eslint\s+[\w@/-]+\s*:", r"@ts-(?:ignore|expect-error|nocheck)", r"@?biome-ignore", r"deno-lint-ignore",
-    r"oxlint-disable", r"tslint:disable", r"jshint\s+ignore", r"nolint\b", r"lint:(?:file-)?ignore", r"revive:disable", r"NOLINT",
+    r"noqa\b", r"(?:flake8|ruff)\s*:\s*(?:noqa|disable)", r"type:\s*ignore",
+    r"(?:pyright|basedpyright|ty|pyrefly|steep|pytype|zuban)\s*:\s*(?:ignore|disable|basic)",
+    r"mypy:\s*(?:ignore|disable|allow)", r"pyre-(?:ignore|fixme)", r"pylint\s*:\s*(?:disable|skip-file)",
+    r"(?:#\s*)?nosec\b", r"nosemgrep", r"rubocop\s*:\s*(?:disable|todo)", r"standard:disable",
+    r"shellcheck\s+disable=", r":reek:", r"typed:\s*(?:ignore|false)", r"yamllint\s+disable", r"hadolint\s+ignore",
+    r"checkov:skip", r"tfsec:ignore", r"credo:disable", r"eslint-disable", r"eslint\s+[\w@/-]+\s*:",
+    r"@ts-(?:ignore|expect-error|nocheck)", r"@?biome-ignore", r"deno-lint-ignore", r"oxlint-disable",
+    r"tslint:disable", r"jshint\s+ignore", r"nolint\b", r"lint:(?:file-)?ignore", r"revive:disable", r"NOLINT",
     r"cppcheck-suppress", r"swiftlint:disable", r"ktlint-disable", r"detekt:disable", r"noinspection", r"NOSONAR",
     r"CHECKSTYLE[:.]\s*OFF", r"ReSharper\s+disable", r"ignore(?:_for_file)?:\s*\w", r"phpcs:(?:ignore|disable)",
     r"@?phpstan-ignore", r"@psalm-suppress", r"scala(?:fix|style):off", r"solhint-disable", r"stylelint-disable",
     r"luacheck:\s*ignore", r"sqlfluff:noqa", r"svelte-ignore", r"spellchecker:disable", r"standard-disable",
 )  # fmt: skip
 _COMMENT = re.compile(
-    rf"(?P<opener>/\*+|//+|#|--|<!--|;;)[ \t]*(?:{'|'.join(_COMMENT_MARKERS)})(?:(?<=/\*)|[^\n#*]|#(?!\s*\w)|\*(?!/))*(?:\*/)?"
+    rf"(?P<opener>/\*+|//+|#|--|<!--|;;)[ \t]*(?:{'|'.join(_COMMENT_MARKERS)})"
+    r"(?:(?<=/\*)|[^\n#*]|#(?!\s*\w)|\*(?!/))*(?:\*/)?"
 )
 _DECLARATION = re.compile(
     r"#!?\[\s*(?:allow|expect)\s*\([^\[\]]*\)\s*\]|#!?\[\s*cfg_attr\([^\[\]]*\b(?:allow|expect)\([^\[\]]*\]"

@@ -65,7 +65,7 @@ _RULES: dict[Family, tuple[str, str, str]] = {
 }
 _LEXERS = {
     family: re.compile(
-        rf"[^\S\n]*+(?:{_NAME}|{_MARK}|(?P<comment>{comment})|(?P<string>{string})|(?P<pattern>{pattern})|{_REST})",
+        rf"[^\S\n]*+(?:{_NAME}|{_MARK}|(?P<comment>{comment})|(?P<string>{string})|(?P<pattern>{pattern})|{_REST}|(?P<comment_end>\Z))",
         re.DOTALL,
     )
     for family, (comment, string, pattern) in _RULES.items()
@@ -130,7 +130,7 @@ class Reader:
         found = []
         for match in self._lexer.finditer(self.text, at):
             group = match.lastgroup or "sign"
-            if group != "comment":
+            if not group.startswith("comment"):
                 found.append(Token(_KINDS.get(group, group), match[group], *match.span(group)))
                 if group == "line":
                     break

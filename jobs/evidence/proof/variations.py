@@ -15,8 +15,8 @@ from integrations.git.changes import Change, Side
 from integrations.proof import ExperimentKind
 from jobs.evidence.check_sections import find_check_sections
 from jobs.evidence.proof.breaking import make_unloadable
-from jobs.evidence.proof.expectations import falsify
-from jobs.evidence.proof.layout import Layout, PathKind
+from jobs.evidence.proof.expectations import MOST_PLACES, falsify
+from jobs.evidence.proof.layout import Layout, PathKind, is_code
 from jobs.evidence.proof.suppressions import strip_suppressions
 
 _IMPORT = re.compile(
@@ -35,13 +35,15 @@ SLOW_ONLY: frozenset[ExperimentKind] = frozenset({"false_expectations", "broken_
 class Variation:
     """One experiment's files: `contents` by path replace those of the base commit or of the candidate.
 
-    `reason` is why there is nothing to run, one clause; `paths` are the files that the experiment is about."""
+    `reason` is why there is nothing to run, one clause; `paths` are the files that the experiment is about. One that is
+    `is_partial` has more places than were altered."""
 
     kind: ExperimentKind
     onto: Literal["base", "candidate"] = "candidate"
     contents: Mapping[str, Side | None] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
     reason: str = ""
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,11 @@ def classify_changes(changes: Sequence[Change], layout: Layout) -> ClassifiedCha
     return ClassifiedChange(changes, {change.path: layout.classify(change.path) for change in changes})
 
 
-def plan_variations(change: ClassifiedChange) -> dict[ExperimentKind, Variation]:
-    """The variation of each experiment, also of those that have nothing to run."""
-    return {kind: _PLANS[kind](change) for kind in ORDER}
+def plan_variations(change: ClassifiedChange, *, by_test: bool = False) -> dict[ExperimentKind, Variation]:
+    """The variation of each experiment, also of those that have nothing to run. `by_test`: the results of single tests
+    are known, so that all expectations of a changed file can be altered, also those that a new row of a table uses."""
+    planned = {kind: plan(change) for kind, plan in _PLANS.items()}
+    return planned | {"false_expectations": _plan_false_expectations(change, by_test=by_test)}
 
 
 def split_inline(change: Change, side: Side | None) -> tuple[str | None, str]:
@@ -161,18 +165,26 @@ def _plan_suppressions(change: ClassifiedChange) -> Variation:
     return Variation("suppressions", "candidate", contents, tuple(places))
 
 
-def _plan_false_expectations(change: ClassifiedChange) -> Variation:
+def _plan_false_expectations(change: ClassifiedChange, *, by_test: bool) -> Variation:
+    left = MOST_PLACES
+
     def alter(one: Change) -> str | None:
+        nonlocal left
+        if left <= 0:
+            return None
         product, inside = split_inline(one, one.after) if one in inline else ("", read(one.after) or "")
         before = split_inline(one, one.before)[1] if one in inline else read(one.before)
-        found = falsify(one.path, before, inside)
+        is_whole = by_test and is_code(one.path)
+        found = falsify(one.path, None if is_whole else before, inside, left)
+        left -= found.places if found else 0
         return f"{product}{found.text}" if found else None
 
     inline = change.inline
     tests = [one for one in (*change.of("test", "data"), *inline) if one.after and one.after.text is not None]
     if not tests:
         return Variation("false_expectations", reason="the change adds no tests")
-    return _mutate("false_expectations", tests, alter)
+    found = _mutate("false_expectations", tests, alter)
+    return replace(found, is_partial=left <= 0)
 
 
 def _plan_broken_code(change: ClassifiedChange) -> Variation:
@@ -202,6 +214,5 @@ _PLANS: Mapping[ExperimentKind, Callable[[ClassifiedChange], Variation]] = {
     "new_tests": _plan_new_tests,
     "without_extras": _plan_without_extras,
     "suppressions": _plan_suppressions,
-    "false_expectations": _plan_false_expectations,
     "broken_code": _plan_broken_code,
 }

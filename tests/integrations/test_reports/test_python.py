@@ -68,9 +68,10 @@ def test_pytest_reports_each_test(report: Report) -> None:
     assert ran.exit_code == 1
     assert found.source == "pytest"
     assert set(found.passed) == {f"tests/test_a.py::{name}" for name in PASSED}
-    assert set(found.failed) == {*(f"tests/test_a.py::{name}" for name in FAILED), "tests/test_broken.py"}
+    assert set(found.failed) == {f"tests/test_a.py::{name}" for name in FAILED}
+    assert found.broken == ("tests/test_broken.py",)
     assert set(found.skipped) == {"tests/test_a.py::test_later", "tests/test_a.py::test_known"}
-    assert found.counts == TestCounts(passed=5, failed=5, skipped=2)
+    assert found.counts == TestCounts(passed=5, failed=4, skipped=2)
 
 
 def test_pytest_with_workers_reports_the_same(report: Report) -> None:
@@ -100,10 +101,8 @@ def test_unittest_reports_each_test(report: Report) -> None:
     assert (ran.exit_code, found.source) == (1, "unittest")
     assert found.passed == ("tests.test_a.TestA.test_good",)
     names = ("bad", "error", "parts", "surprise")
-    assert set(found.failed) == {
-        *(f"tests.test_a.TestA.test_{name}" for name in names),
-        "unittest.loader._FailedTest.tests.test_broken",
-    }
+    assert set(found.failed) == {f"tests.test_a.TestA.test_{name}" for name in names}
+    assert found.broken == ("unittest.loader._FailedTest.tests.test_broken",)
     assert set(found.skipped) == {"tests.test_a.TestA.test_later", "tests.test_a.TestA.test_known"}
 
 

@@ -158,7 +158,7 @@ def test_gate_names_its_verdicts_and_the_environment_of_the_candidate(gate: Gate
 
     assert event.provenance and without
     assert event.provenance.verdicts[0] == "gate: 1 passed"
-    assert event.provenance.verdicts[1].startswith("needs acceptance: ") and "protected" in event.provenance.verdicts[1]
+    assert any(one.startswith("needs acceptance: ") and "protected" in one for one in event.provenance.verdicts)
     assert event.provenance.environment != without.environment, "the lock file is an input"
     assert event.provenance.model == event.provenance.prompt == ""
 
@@ -200,16 +200,21 @@ def test_check_that_never_fails_any_more_proves_nothing(gate: Gate) -> None:
     assert {(t.kind, t.path) for t in event.result.tampering} >= {("extras", "Makefile")}
 
 
-def test_expectation_that_was_changed_needs_approval_by_a_person_or_the_contract(gate: Gate) -> None:
-    files = {
-        "shop/cart.py": CODE.replace("a - b", "a * b"),
-        TEST: TESTS.replace("0), 1", "0), 0").replace("), 3", "), 2"),
-    }
-    event = gate(files)
+OTHER_BEHAVIOUR = {
+    "shop/cart.py": CODE.replace("a - b", "a * b"),
+    TEST: TESTS.replace("0), 1", "0), 0").replace("), 3", "), 2"),
+}
+
+
+def test_expectation_that_was_changed_needs_approval_by_a_person(gate: Gate) -> None:
+    event = gate(OTHER_BEHAVIOUR)
+
     assert only(event).passed
     assert {(t.kind, t.path) for t in event.result.tampering} == {("tests_lost", TEST)}
 
-    spec = gate.spec(files, contract=Contract(criteria=(CRITERION,), may_change=("tests/**",)))
+
+def test_expectation_that_the_contract_may_change_needs_no_approval(gate: Gate) -> None:
+    spec = gate.spec(OTHER_BEHAVIOUR, contract=Contract(criteria=(CRITERION,), may_change=("tests/**",)))
     advance_run(spec.run_id)
     allowed = gate.finished(spec.run_id)
     assert allowed and allowed.result.tampering == ()
@@ -249,7 +254,7 @@ def test_new_test_that_passes_without_the_change_proves_nothing(gate: Gate) -> N
 
 def test_new_test_that_swallows_its_failure_proves_nothing(gate: Gate) -> None:
     deaf = NEW.replace("self.assertEqual(add({}), {})", "try:\n            self.assertEqual(add(2, 2), 5)\n"
-                       "        except AssertionError:\n            assert add(2, 2) != 0")  # fmt: skip
+                       "        except AssertionError:\n            pass")  # fmt: skip
     event = gate({"shop/cart.py": RIGHT, "tests/test_more.py": deaf}, MORE)
 
     assert not only(event).passed
@@ -389,7 +394,8 @@ def test_gate_slice_continues_where_the_last_one_ended(gate: Gate) -> None:
     spec = gate.spec({"shop/cart.py": RIGHT}, ("echo one", "echo two"))
     advance_run(spec.run_id)
     assert gate.finished(spec.run_id) is None
-    advance_run(spec.run_id)
+    for _ in range(10):
+        advance_run(spec.run_id)
 
     event = gate.finished(spec.run_id)
     assert event is not None

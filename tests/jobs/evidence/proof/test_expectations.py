@@ -66,6 +66,7 @@ RUBY = [
     ("x.should == 4", "x.should == 7923"),
 ]
 RUST = [
+    ("#[should_panic]\nfn x() {}", "#[cfg(all())]\nfn x() {}"),
     ("assert_eq!(f(2), 4);", "assert_eq!(f(2), 5);"),
     ('assert_eq!(f(2), Some("a"));', 'assert_eq!(f(2), Some("a~7919"));'),
     ("assert_eq!(f(&[1]), vec![255u8, 2]);", "assert_eq!(f(&[1]), vec![254u8, 2]);"),

@@ -78,6 +78,10 @@ def test_old_tests_without_ids_are_compared_by_number_or_exit_code(
     assert result("old_tests", case(own, base), run)[0] == expected
 
 
+def test_old_tests_of_a_command_for_new_files_are_none() -> None:
+    assert result("old_tests", case(ended(0), ended(2)), ended(2), ())[0] == "held"
+
+
 def test_new_tests_have_to_fail_without_the_change() -> None:
     found = case(ran((*BASE, "d", "e")), ran(BASE))
 
