@@ -1,5 +1,5 @@
-"""Checkers and judges that fail at their work, behind makers that do theirs. Doubt counts against done, but not a test of
-the checker that never passes.
+"""Checkers and judges that fail at their work, behind makers that do theirs. Doubt counts against done; a test of the
+checker that never passes does not.
 """
 
 from __future__ import annotations
