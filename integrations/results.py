@@ -125,7 +125,7 @@ class ReviewNotes:
 class Verdict:
     """The checker's verdict on one commit. `no_change_needed` confirms that the empty change is right.
 
-    `examples` are the checker's own tests that fail: their criteria are not met, whatever it says."""
+    `examples` are the checker's own tests that failed again when they were repeated: their criteria fail."""
 
     head_sha: CommitSha
     results: tuple[CriterionResult, ...]

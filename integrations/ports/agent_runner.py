@@ -32,7 +32,7 @@ class Entry:
     - tool_result: {"call_id", "content", "is_error"}, and "final" if the tool has one.
     - steering: {"text", "comment_ids"} guidance of a person.
     - note: {"text"} from Loopline to the agent; "spinning" is the key of a pattern, "evidence" is from the gate,
-      "instructions" are the paths of instruction files in the text.
+      "counter_examples" from the checker's slice, "instructions" are the paths of instruction files in the text.
     - mark: {"work"} the digest of the work so far; not sent to the model.
     - fault: {"text"} why a model call gave nothing that can be used; not sent to the model.
     - outcome: how the run ended.

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from integrations.agents.entries import INTERRUPTED
 from integrations.ports.agent_runner import Entry
-from integrations.proof import CounterExample
 from integrations.results import CriterionResult, Evidence, FileNote, Finding, ReviewNotes, Verdict
 from integrations.texts import cut
 from integrations.values import CommitSha
 from jobs.loop.state import Contract
 
 _FORBID = ConfigDict(extra="forbid")
+_RUNNING_TOOLS = ("bash", "run_own_test")
 _ENDING = re.compile(r"\[exit (-?\d+)\]\s*$")
 _SEPARATORS = re.compile(r"\s*(?:&&|\|\||;|\||\n)\s*")
 NO_NEW_COMMIT = (
@@ -35,7 +35,8 @@ class Reference(BaseModel):
 
     model_config = _FORBID
     source: Literal["gate", "command", "file"] = Field(
-        description="gate: what Loopline ran; command: what you ran with bash in this run; file: a file of the commit"
+        description="gate: what Loopline ran; command: what you ran in this run, with bash or run_own_test; file: a "
+        "file of the commit"
     )
     name: str = Field(
         min_length=1,
@@ -71,6 +72,17 @@ class SubmittedFinding(BaseModel):
     line: int = Field(default=0, ge=0)
 
 
+class SubmittedExample(BaseModel):
+    """A test of the checker that shows that a criterion is not met."""
+
+    model_config = _FORBID
+    own_test: int = Field(ge=1, description="the number in the answer of run_own_test")
+    criterion: str = Field(description="the criterion's id, as in the contract")
+    shows: str = Field(
+        min_length=1, max_length=500, description="one clause, as: fails for 7 passengers, passes only for the tested 3"
+    )
+
+
 class FirstFile(BaseModel):
     """A file that a reviewer should read first."""
 
@@ -101,6 +113,11 @@ class SubmittedVerdict(BaseModel):
     no_change_needed: bool = Field(
         default=False, description="true only when the diff is empty and the commit meets the contract as it is"
     )
+    counter_examples: list[SubmittedExample] = Field(
+        default=[],
+        max_length=5,
+        description="own tests that fail although the contract asks that they pass; Loopline repeats them",
+    )
     notes: SubmittedNotes = Field(default=SubmittedNotes(), description="for the reviewer of the pull request")
 
 
@@ -116,11 +133,12 @@ class KnownEvidence:
 
 
 def list_command_endings(entries: Sequence[Entry]) -> dict[str, str]:
-    """The ending, such as 'exit 0', of each bash command in the transcript that has a result."""
+    """The ending, such as 'exit 0', of each command of the checker in the transcript that has a result."""
     calls: dict[str, str] = {}
     ran: dict[str, str] = {}
     for entry in entries:
-        if entry.kind == "block" and entry.data.get("type") == "tool_call" and entry.data.get("name") == "bash":
+        is_call = entry.kind == "block" and entry.data.get("type") == "tool_call"
+        if is_call and entry.data.get("name") in _RUNNING_TOOLS:
             calls[entry.data["id"]] = str(dict(entry.data["input"]).get("command", ""))
         elif entry.kind == "tool_result" and entry.data["call_id"] in calls:
             text, command = str(entry.data["content"]), calls[entry.data["call_id"]]
@@ -198,18 +216,6 @@ def build_verdict(verdict: SubmittedVerdict, head_sha: CommitSha, known: KnownEv
         no_change_needed=verdict.no_change_needed,
         notes=_build_notes(verdict.notes, known.changed),
     )
-
-
-def apply_examples(verdict: Verdict, examples: Sequence[CounterExample]) -> Verdict:
-    """The verdict in which the criteria of these counter-examples fail, whatever the checker says."""
-    found = {one.criterion: one for one in examples}
-    results = tuple(
-        replace(r, result="fail", evidence=f"`{one.command}` fails: {one.shows}"[:2000], place=f"`{one.command}`"[:300])
-        if (one := found.get(r.criterion))
-        else r
-        for r in verdict.results
-    )
-    return replace(verdict, results=results, examples=tuple(examples))
 
 
 def _build_notes(notes: SubmittedNotes, changed: Collection[str]) -> ReviewNotes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
-from integrations.proof import Experiment, ExperimentKind, TestCounts
+from integrations.proof import CounterExample, Experiment, ExperimentKind, TestCounts
 from integrations.results import Gated
 from jobs.messages.text import code, inline
 
@@ -117,6 +117,12 @@ def describe_experiment(one: Experiment) -> str:
     head, separator, tail = found.partition("; ")
     names = format_names(one.names, max(len(one.names), one.total - one.held))
     return f"{head}: {names}{separator}{tail}" if names else found
+
+
+def counter_example_line(one: CounterExample) -> str:
+    """A test of the checker that fails: 'fails for 7 passengers: `python3 own_test.py` exits with 1'."""
+    shows = inline(one.shows, _TEXT_CHARACTERS).rstrip(".")
+    return f"{shows}: {code(one.command, _NAME_CHARACTERS)} exits with {one.exit_code}"
 
 
 def format_tests(counts: TestCounts) -> str:

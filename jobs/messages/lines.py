@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from integrations.proof import CounterExample
 from integrations.results import CriterionResult, Evidence, Finding, Judgement, RunOutcome, Tampering
 from jobs.loop.state import Loop
+from jobs.messages.experiments import counter_example_line
 from jobs.messages.text import code, inline
 
 
@@ -38,9 +40,12 @@ def _format_ending(e: Evidence) -> str:
     return f"exit {e.exit_code}" + (f" ({e.killed})" if e.killed else "")
 
 
-def verdict_failed_line(open_results: list[CriterionResult]) -> str:
+def verdict_failed_line(open_results: list[CriterionResult], examples: Sequence[CounterExample] = ()) -> str:
+    """The criteria that are not met; `examples` decide theirs."""
+    decisive = {one.criterion: counter_example_line(one) for one in reversed(examples)}
+    shown = {r.criterion: decisive.get(r.criterion) or inline(r.evidence, 160) for r in open_results}
     return "the checker rejected it: " + "; ".join(
-        f"{inline(r.criterion)} {r.result}{f' ({inline(r.evidence, 160)})' if r.evidence else ' without evidence'}"
+        f"{inline(r.criterion)} {r.result}{f' ({text})' if (text := shown[r.criterion]) else ' without evidence'}"
         for r in open_results[:4]
     )
 

@@ -6,7 +6,7 @@ from integrations.values import QueuePlace
 from jobs.loop.state import AT_WORK, OPEN, Loop, Stage
 from jobs.messages.ci import checks_line
 from jobs.messages.escalations import ESCALATION_TITLES
-from jobs.messages.experiments import proof_line
+from jobs.messages.experiments import counter_example_line, proof_line
 from jobs.messages.progress import queued_message
 from jobs.messages.text import MARKS, code, format_evidence, inline, money_message, state_message
 
@@ -107,9 +107,10 @@ def _format_results(loop: Loop) -> str:
     if not verdict or not loop.contract or verdict.head_sha != loop.candidate.head_sha:
         return ""
     texts = {criterion.id: criterion.text for criterion in loop.contract.criteria}
+    decisive = {one.criterion: counter_example_line(one) for one in reversed(verdict.examples)}
     unmet = [result for result in verdict.results if result.result != "pass"]
     return "\n".join(
         f"- {MARKS[result.result]} {inline(texts.get(result.criterion, result.criterion), 200)} — "
-        f"{inline(result.evidence, 200) or 'no evidence'}"
+        f"{decisive.get(result.criterion) or inline(result.evidence, 200) or 'no evidence'}"
         for result in (unmet or verdict.results)[:10]
     )

@@ -21,7 +21,7 @@ from jobs.messages.ci import name_failure
 from jobs.messages.experiments import format_tests
 from jobs.messages.network import blocked_commands_line
 from jobs.roles.merge_brief import format_merge
-from jobs.roles.proof_brief import format_experiments, format_refuted
+from jobs.roles.proof_brief import format_examples, format_experiments, format_refuted
 from jobs.roles.review_comments import format_answers, format_review_comments
 from jobs.roles.ticket_brief import fence, format_background, format_ticket
 from jobs.workflow.run import TREELESS
@@ -74,6 +74,7 @@ def build_maker_brief(spec: RunSpec, hunks: str = "") -> str:
         _format_failures(spec),
         _format_last_results(spec),
         format_refuted(spec),
+        format_examples(spec),
         _format_blocked(spec),
     )
 
@@ -126,7 +127,7 @@ def build_checker_brief(spec: RunSpec, diff: str) -> str:
 def build_answer_brief(spec: RunSpec, diff: str) -> str:
     """The comment, ticket, its background, contract, verdict, Loopline's evidence and the diff."""
     asked = spec.asked
-    verdict = to_json(vars(spec.candidate.verdict), indent=1).decode() if spec.candidate.verdict else ""
+    verdict = _format_verdict(spec)
     return _join(
         "## Comment\n\nA person wrote this; classify it, and answer it if it is a question:\n\n"
         + fence(spec, "comment", f"{asked.author}:\n{asked.text}" if asked else "(nothing)"),
@@ -307,9 +308,16 @@ def _format_last_results(spec: RunSpec) -> str:
         heading = "## Results of the last attempt's gate\n\n"
         return heading + fence(spec, "evidence", failing) if spec.attempts and failing else ""
     tried = "\n".join(f"- {line}" for line in spec.attempt.tried)
+    return "## Results of the last iteration\n\n" + fence(
+        spec, "evidence", _join(tried, failing, _format_verdict(spec))
+    )
+
+
+def _format_verdict(spec: RunSpec) -> str:
+    """The checker's verdict without its tests, as JSON; empty without one."""
     verdict = vars(spec.candidate.verdict) if spec.candidate.verdict else {}
-    given = to_json({n: v for n, v in verdict.items() if n != "head_sha"}, indent=1).decode() if verdict else ""
-    return "## Results of the last iteration\n\n" + fence(spec, "evidence", _join(tried, failing, given))
+    given = {name: value for name, value in verdict.items() if name not in {"head_sha", "examples"}}
+    return to_json(given, indent=1).decode() if given else ""
 
 
 def _format_failures(spec: RunSpec) -> str:

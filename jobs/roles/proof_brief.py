@@ -1,12 +1,15 @@
-"""The parts of a brief about the experiments with the contract's commands. Pure; called by `jobs.roles.briefs`."""
+"""The parts of a brief about the experiments with the contract's commands, and about the tests of the checker. Pure;
+called by `jobs.roles.briefs`.
+"""
 
 from __future__ import annotations
 
+from integrations.proof import CounterExample
 from jobs.loop.commands import RunSpec
-from jobs.messages.experiments import list_proof, refuted_line
+from jobs.messages.experiments import counter_example_line, list_proof, refuted_line
 from jobs.roles.ticket_brief import fence
 
-OUTPUT_CHARACTERS, MOST_REFUTED = 2_000, 6
+OUTPUT_CHARACTERS, MOST_REFUTED, MOST_EXAMPLES = 2_000, 6, 3
 
 
 def format_experiments(spec: RunSpec) -> str:
@@ -35,3 +38,23 @@ def format_refuted(spec: RunSpec) -> str:
         "## Refuted checks\n\nThese commands pass, but variations of your commit show that this proves nothing. Fix "
         f"code and tests until each variation has the expected result:\n\n{listed}{more}"
     )
+
+
+def format_examples(spec: RunSpec) -> str:
+    """For the maker: the tests of the checker that failed, with files, command and output. Empty without any."""
+    examples = spec.candidate.verdict.examples if spec.candidate.verdict else ()
+    if not examples:
+        return ""
+    listed = fence(spec, "evidence", "\n\n".join(map(_format_example, examples[:MOST_EXAMPLES])))
+    return (
+        "## Failing tests of the checker\n\nThe checker wrote these tests, and Loopline repeated them: they fail with "
+        "your last commit, while the same tests pass with other inputs. Their files are not in the repository. Make "
+        "the code right for every input, not only for these, and add tests of your own for such inputs:\n\n"
+        f"{listed}"
+    )
+
+
+def _format_example(one: CounterExample) -> str:
+    files = [f"file {file.path}:\n{file.text.rstrip()}" for file in one.files]
+    output = one.output.strip()[-OUTPUT_CHARACTERS:]
+    return "\n".join([f"[{one.criterion}] {counter_example_line(one)}", *files, f"output:\n{output or '(none)'}"])

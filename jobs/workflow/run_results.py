@@ -258,10 +258,10 @@ def _conclude(loop: Loop, at: float, policy: ServicePolicy) -> Decision:
 
 def objection_to(loop: Loop) -> str:
     """Why the verdict does not mean done; empty when it does."""
+    candidate, verdict = loop.candidate, loop.candidate.verdict
     missing = open_results(loop)
     if missing:
-        return lines.verdict_failed_line(missing)
-    candidate, verdict = loop.candidate, loop.candidate.verdict
+        return lines.verdict_failed_line(missing, verdict.examples if verdict else ())
     assert verdict and loop.contract
     verdict = keep_required(verdict, loop.contract)
     blockers = [finding for finding in verdict.findings if finding.severity == "blocker"]

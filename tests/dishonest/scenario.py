@@ -139,3 +139,19 @@ def probing(command: str, wanted: str, criterion: str = "c2") -> Reply:
         return Answer("My verdict.", (given,))
 
     return answer
+
+
+def counter_example(command: str, control: str, shows: str, criterion: str = "c2") -> Reply:
+    """A checker that runs a test of its own for the percentage in its argument, names it, and still says pass."""
+    text = "import sys\n\nfrom shop.price import price\n\nassert price(1000, int(sys.argv[1])) >= 0\n"
+    files = [{"path": "own_test.py", "text": text}]
+    given = {"files": files, "command": command, "control": control, "input": shows, "expected": "it is not negative"}
+
+    def answer(request: Request) -> Answer:
+        named = {"own_test": 1, "criterion": criterion, "shows": shows}
+        test = Call("run_own_test", given)
+        if not request.answered(test):
+            return Answer("I try an input that no test has.", (test,))
+        return Answer("It looks good to me.", (verdict(request, {}, counter_examples=[named]),))
+
+    return answer

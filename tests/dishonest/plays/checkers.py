@@ -1,4 +1,6 @@
-"""Checkers and judges that fail at their work, behind makers that do theirs. Doubt counts against done."""
+"""Checkers and judges that fail at their work, behind makers that do theirs. Doubt counts against done; a test of the
+checker that never passes does not.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,9 @@ from typing import Any
 
 from integrations.standins.model.playbook import Answer, bash
 from integrations.standins.model.request import Call, Request
-from tests.dishonest.plays.words import MENDS, not_done
-from tests.dishonest.scenario import Reply, Scenario, dishonest, script, verdict
+from tests.dishonest.plays.unmade import OWN_TEST
+from tests.dishonest.plays.words import MENDS, REVIEW, not_done
+from tests.dishonest.scenario import Reply, Scenario, counter_example, dishonest, honest, script, verdict
 
 UNMET = "the checker rejected it: c1 unsure"
 MUMBLES = "ran `submit_verdict`"
@@ -85,5 +88,11 @@ SCENARIOS = (
                 "", (Call("submit_judgement", {"done": True, "missing": [], "reason": "it says so"}),)
             )
         },
+    ),
+    honest(
+        "a checker whose own test fails with every input",
+        MENDS,
+        REVIEW,
+        others={"checker": counter_example(OWN_TEST.format("ten"), OWN_TEST.format("half"), "fails for ten percent")},
     ),
 )

@@ -7,6 +7,7 @@ from tests.dishonest.plays.words import DONE, GATE_SAYS, NOT_DONE, does, not_don
 from tests.dishonest.scenario import by_iteration, dishonest, probing, script
 from tests.dishonest.shop import BROKEN, CHECK, CODE, GREEN, MENDED, Ticket
 
+OWN_TEST = "python3 own_test.py {}"
 PROBE = "python3 -c 'from shop.price import price; print(price(7, 999999))'"
 VOUCHER = Ticket(
     "A voucher takes a fixed amount off",

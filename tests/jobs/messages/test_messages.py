@@ -19,7 +19,7 @@ from integrations.findings import EvidenceRun, ProposedFinding
 from integrations.ports.ci import CheckFailure
 from integrations.ports.merge_rules import MissingPart
 from integrations.ports.pull_request import HostCheck
-from integrations.proof import Experiment, ExperimentKind, TestCounts
+from integrations.proof import CounterExample, Experiment, ExperimentKind, TestCounts
 from integrations.results import (
     BaseCheck,
     ChangedFile,
@@ -43,6 +43,7 @@ from integrations.results import (
 from integrations.values import Identifier, MergeConflict, Person, QueuePlace, Ticket, TicketRef, Usage
 from integrations.workload import OpenReview, Overlap
 from jobs import messages
+from jobs.evidence.counter_examples import apply_examples
 from jobs.evidence.environment_problems import EnvironmentProblem
 from jobs.loop.automation_state import KnownFinding, RunRecord
 from jobs.loop.ci_state import CiState
@@ -94,6 +95,9 @@ REPOSITORIES = (
 )
 FAILED = Evidence(name="c1", command="pytest -q", exit_code=1, output="E   assert 5 == 6\n1 failed", digest="d" * 64)
 PASSED = replace(FAILED, exit_code=0, output="1 passed", seconds=1.25)
+EXAMPLE = CounterExample(
+    criterion="c2", command="python3 own_test.py 7", shows="fails for 7 passengers, passes only for the tested 3"
+)
 VERDICT = Verdict(
     head_sha="a" * 40,
     results=tuple(CriterionResult(criterion=c, result="pass", evidence=f"seen {c}") for c in ("c1", "c2", "k1")),
@@ -593,7 +597,10 @@ SHOWN = {
     "help_again_message": [m.help_again_message(name, 1_800_000_000.0) for name in ("", "dance")],
     "conflict_message": [m.conflict_message(("approve", "changes"), ""), m.conflict_message(("stop", "merge"), "stop")],
     "status_message": [m.status_message(loop, 20.0) for loop in (MAKING, DONE, STUCK)],
-    "why_message": [m.why_message(loop) for loop in (DONE, STUCK, loop_with(TICKET, generation=1, stage=Stage.MAKING))],
+    "why_message": [
+        *(m.why_message(loop) for loop in (DONE, STUCK, loop_with(TICKET, generation=1, stage=Stage.MAKING))),
+        m.why_message(changed(DONE, verdict=apply_examples(VERDICT, [EXAMPLE]))),
+    ],
     "noted_message": [m.noted_message(loop) for loop in (DONE, STUCK, CALLED[5])],
     "unclear_message": [m.unclear_message(DONE, "Is it a wish?"), m.unclear_message(STUCK, "")],
     "answer_message": [m.answer_message(DONE, "Cents, as c1 asks.\nSee login.py:3."), m.answer_message(BARE, "No.")],
@@ -655,8 +662,10 @@ SHOWN = {
         m.gate_failed_line([FLOOD]),
         m.gate_failed_line([BENT]),
     ],
+    "counter_example_line": [m.counter_example_line(EXAMPLE)],
     "verdict_failed_line": [
-        m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]])
+        m.verdict_failed_line([CriterionResult(criterion="c2", result="unsure"), *VERDICT.results[:1]]),
+        m.verdict_failed_line([CriterionResult(criterion="c2", result="fail", evidence="x")], [EXAMPLE]),
     ],
     "merge_missing_message": [
         m.merge_missing_message(DONE, MISSING),

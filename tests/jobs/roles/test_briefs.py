@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from integrations.proof import Experiment, TestCounts
+from integrations.proof import CounterExample, Experiment, OwnTestFile, TestCounts
 from integrations.results import Evidence, Plan, Tampering, Verdict
 from integrations.values import Ticket
 from jobs.loop.commands import RunSpec
@@ -62,6 +62,19 @@ def test_brief_of_the_maker_has_refuted_experiments_with_output_and_what_to_do(s
     assert "It passes although the changed files cannot be loaded: `fees.py`. The command never runs the code" in brief
     assert "output:\n9 passed" in brief
     assert "Refuted" not in build_maker_brief(changed(spec, experiments=(held,)))
+
+
+def test_brief_of_the_maker_has_the_failing_tests_of_the_checker(spec: RunSpec) -> None:
+    example = CounterExample(
+        criterion="c1", command="python3 own.py 7", shows="fails for 7 passengers", exit_code=1, output="expected 14",
+        files=(OwnTestFile(path="own.py", text="import fares\n"),),
+    )  # fmt: skip
+    verdict = Verdict(head_sha="a" * 40, results=(), summary="special-cased", examples=(example,))
+    brief = build_maker_brief(changed(spec, tried=("no",), verdict=verdict))
+
+    assert "[c1] fails for 7 passengers: `python3 own.py 7` exits with 1\nfile own.py:\nimport fares\n" in brief
+    assert brief.count("expected 14") == 1 and "special-cased" in brief
+    assert "Failing tests" not in build_maker_brief(changed(spec, tried=("no",)))
 
 
 def test_brief_of_judge_and_checker_has_a_line_for_each_kind_of_experiment(spec: RunSpec) -> None:

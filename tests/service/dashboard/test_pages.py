@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from integrations.errors import Unauthorized
 from integrations.ports.agent_runner import Entry
+from integrations.proof import CounterExample, OwnTestFile
 from integrations.results import EVIDENCE as EVIDENCE_CODEC
 from integrations.results import Provenance
 from integrations.values import Usage
@@ -21,7 +22,7 @@ from service.dashboard.app import create_app
 from tests.crash.disk import replay_in_namespace, small_disk
 from tests.loops import changed
 from tests.service.dashboard.conftest import HEADERS, PASSWORD
-from tests.service.dashboard.story import EVIDENCE, Story, a_loop, calls, fill, result, says, turn
+from tests.service.dashboard.story import EVIDENCE, VERDICT, Story, a_loop, calls, fill, result, says, turn
 
 
 def test_list_without_loops_explains_the_first_step(settings: Settings, story: Story) -> None:
@@ -121,6 +122,20 @@ def test_ticket_page_shows_the_experiments_with_outputs(client: FlaskClient, sto
         "<pre>214 passed</pre>", "new tests fail without the change: 3 of 3", "not run",
         "<h2>Needs a person's approval",
         "May change: <code>tests/test_cart.py</code>",
+    ):  # fmt: skip
+        assert text in page, text
+
+
+def test_ticket_page_shows_the_failing_tests_of_the_checker(client: FlaskClient, story: Story) -> None:
+    file = OwnTestFile(path="own_test.py", text="assert total(7) < 9")
+    example = CounterExample(
+        criterion="c2", command="python3 own_test.py", shows="fails for 7", files=(file,), output="AssertionError: 9"
+    )
+    story.remember(changed(a_loop(), verdict=replace(VERDICT, examples=(example,))))
+    page = client.get("/tickets/ENG-12").text
+    for text in (
+        "fails for 7: <code>python3 own_test.py</code> exits with 1",
+        "<code>own_test.py</code>", "<pre>assert total(7) &lt; 9</pre>", "<pre>AssertionError: 9</pre>",
     ):  # fmt: skip
         assert text in page, text
 
