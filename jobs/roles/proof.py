@@ -10,16 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
+from integrations.errors import Rejected
+from integrations.git.changes import Side
+from integrations.git.tree_policy import FILE
 from integrations.ports.agent_runner import Entry
 from integrations.proof import EXPERIMENT, Experiment, ExperimentKind, Measured
 from integrations.values import CommitSha
 from jobs.evidence.proof.judging import (
     Case,
     conclude,
+    find_covering,
     judge,
     judge_counts,
     judge_without_places,
@@ -27,7 +32,15 @@ from jobs.evidence.proof.judging import (
     skip,
 )
 from jobs.evidence.proof.layout import Layout
-from jobs.evidence.proof.variations import ORDER, SLOW_ONLY, ClassifiedChange, Variation, plan_variations
+from jobs.evidence.proof.variations import (
+    ORDER,
+    SLOW_ONLY,
+    ClassifiedChange,
+    Variation,
+    find_test_files,
+    plan_existing_expectations,
+    plan_variations,
+)
 from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
 from jobs.roles.environment import identify_environment
@@ -62,7 +75,9 @@ class Proof:
         is_allowed: Callable[[str], bool],
     ) -> None:
         self._run, self._trees, self._change, self._own, self._is_allowed = run, trees, change, own, is_allowed
-        self._criteria = [c for c in run.spec.contract.criteria if c.id in own]
+        self._covering = find_covering(own)
+        self._criteria = [c for c in run.spec.contract.criteria if c.id in own and c.id not in self._covering]
+        self._existing: Variation | None = None
         self._spent, self._budget = 0.0, run.spec.policy.loop.proof.minutes * 60
 
     def advance(self, deadline: float) -> tuple[Experiment, ...] | None:
@@ -77,13 +92,14 @@ class Proof:
             for c in self._criteria
         }
         known = {(one.criterion, one.kind): one for one in _read_notes(self._run)}
+        self._existing = self._plan_existing(cases.values())
         units, found = list[Unit](), list[Experiment]()
         for unit in self._plan(by_test=any(own.report.has_ids for own in self._own.values())):
             case, key = cases[unit.criterion.id], (unit.criterion.id, unit.variation.kind)
             if key in known:
                 found.append(known[key])
             elif reason := self._find_reason(unit, case, cases.values()):
-                found.append(skip(case, unit.variation.kind, reason))
+                found.append(skip(case.criterion, unit.variation.kind, reason))
             elif not unit.variation.contents and unit.variation.onto == "candidate":
                 found.append(judge_without_places(case, unit.variation))
             else:
@@ -98,11 +114,28 @@ class Proof:
         layout = Layout.of(self._run.spec.policy.loop)
         for case in cases.values():
             found += [judge_counts(case, self._change.edited_tests), judge_writes(case, layout)]
-        return conclude(found, cases)
+        return (*conclude(found, cases), *(skip(name, "counts", f"its tests are among those of {other}")
+                                           for name, other in self._covering.items()))  # fmt: skip
 
     def _plan(self, *, by_test: bool) -> Iterator[Unit]:
         planned = plan_variations(self._change, by_test=by_test)
+        if self._existing and planned["false_expectations"].reason:
+            planned["false_expectations"] = self._existing
         yield from (Unit(criterion, planned[kind]) for kind in ORDER for criterion in self._criteria)
+
+    def _plan_existing(self, cases: Iterable[Case]) -> Variation | None:
+        """False expectations in the tests that failed on the base commit and that the change leaves as they are."""
+        fixed = {test for case in cases for test in case.fixed}
+        if not fixed:
+            return None
+        mirror, start = self._run.mirror, self._run.spec.start_sha
+        paths = find_test_files(fixed, mirror.files(start), Layout.of(self._run.spec.policy.loop))
+        texts: dict[str, Side] = {}
+        for path in paths:
+            with suppress(Rejected):  # too large, or not text
+                if (text := mirror.read(start, path)) is not None:
+                    texts[path] = Side(FILE, "", len(text), text)
+        return plan_existing_expectations(texts) if texts else None
 
     def _find_reason(self, unit: Unit, case: Case, cases: Iterable[Case]) -> str:
         """Why the experiment is not run, empty if it is."""
@@ -138,7 +171,9 @@ class Proof:
         spec, variation, command = self._run.spec, unit.variation, unit.criterion.command
         if self._spent >= self._budget:
             return skip(
-                case, variation.kind, f"the {spec.policy.loop.proof.minutes:g} min of `proof: minutes` are used up"
+                case.criterion,
+                variation.kind,
+                f"the {spec.policy.loop.proof.minutes:g} min of `proof: minutes` are used up",
             )
         onto = spec.workspace.base_sha if variation.onto == "base" else spec.start_sha
         seconds = 0.0

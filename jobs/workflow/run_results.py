@@ -57,6 +57,8 @@ WITHOUT_RESULT: Mapping[RunOutcome, EscalationClass] = {
     "failed": "infrastructure",
 }
 """Outcomes of an agent without a result, and the class of the escalation when it is the last one."""
+_REFUSED = "the change is refused"
+"""Begins what `integrations.git` says of a commit that it does not take: the maker can make another one."""
 
 
 def mark_contract(loop: Loop) -> Loop:
@@ -126,7 +128,9 @@ def on_maker_finished(loop: Loop, event: RunFinished, result: Made, policy: Serv
         made = replace(loop, candidate=candidate, pull_request=loop.pull_request.unapproved())
         return start_run(made, "gate", event.at, policy, *claim_changed(made))
     loop = replace(loop, candidate=replace(loop.candidate, head_sha=result.head_sha or loop.candidate.head_sha))
-    line, kind = lines.no_result_line(event.outcome, event.summary), WITHOUT_RESULT.get(event.outcome, "judgement")
+    line = lines.no_result_line(event.outcome, event.summary)
+    is_refused = event.summary.startswith(_REFUSED)
+    kind = "judgement" if is_refused else WITHOUT_RESULT.get(event.outcome, "judgement")
     return _retry(loop, line, event.at, policy, kind)
 
 

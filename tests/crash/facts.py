@@ -77,7 +77,7 @@ def plain(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{7,40}\b", "<sha>", text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "<host>", text)
     text = re.sub(r"pull/\d+|\d+ model calls", "<count>", text)
-    return re.sub(r"\$?\d+\.\d+( s\b)?", "<number>", text)
+    return re.sub(r"\$?\d+\.\d+( s\b)?|\b\d+ s\b", "<number>", text)
 
 
 def _moves(stack: FragileStack, ticket: dict[str, Any]) -> list[str]:

@@ -14,6 +14,8 @@ from jobs.evidence.proof.layout import Layout
 from jobs.evidence.proof.variations import Variation
 
 MOST_NAMES = 20
+PASSES = "passes "
+"""Begins the text of an experiment in which the command passes where one of the contract has to fail."""
 _BASE = Measured(exit_code=-1)
 """Stands for a command that never ran on the base commit."""
 
@@ -45,12 +47,31 @@ class Case:
         base = self.before.report
         return frozenset(self.own.report.passed) - {*base.passed, *base.failed, *base.skipped}
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The tests that pass on the candidate and fail on the base commit."""
+        return frozenset(self.own.report.passed) & frozenset(self.before.report.failed)
+
 
 def judge_without_places(case: Case, variation: Variation) -> Experiment:
     """An experiment whose files have nothing that could be altered: new tests that compare nothing prove nothing."""
     if variation.kind == "false_expectations" and case.added and case.adds_tests:
         return _find(case, variation.kind, "refuted", "the new tests compare nothing", sorted(case.added))
-    return skip(case, variation.kind, "there is nothing that can be altered")
+    return skip(case.criterion, variation.kind, "there is nothing that can be altered")
+
+
+def find_covering(own: Mapping[str, Measured]) -> dict[str, str]:
+    """For each criterion whose tests are all among those of another one, that other one: its experiments prove both, as
+    when a criterion names a file of the whole suite. `own` are the runs on the candidate by criterion."""
+    tests = {name: frozenset(run.report.passed) for name, run in own.items() if run.report.passed}
+    kept: list[str] = []
+    found: dict[str, str] = {}
+    for name in sorted(tests, key=lambda one: -len(tests[one])):
+        if other := next((one for one in kept if tests[name] <= tests[one]), ""):
+            found[name] = other
+        else:
+            kept.append(name)
+    return found
 
 
 def judge(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -59,9 +80,9 @@ def judge(case: Case, variation: Variation, ran: Measured) -> Experiment:
     return replace(found, output="" if found.result == "held" else ran.output, seconds=ran.seconds)
 
 
-def skip(case: Case, kind: ExperimentKind, reason: str) -> Experiment:
+def skip(criterion: str, kind: ExperimentKind, reason: str) -> Experiment:
     """An experiment that was not run."""
-    return Experiment(criterion=case.criterion, kind=kind, result="skipped", text=reason)
+    return Experiment(criterion=criterion, kind=kind, result="skipped", text=reason)
 
 
 def judge_counts(case: Case, edited: Sequence[str]) -> Experiment:
@@ -72,7 +93,7 @@ def judge_counts(case: Case, edited: Sequence[str]) -> Experiment:
     if failing:
         return _find(case, "counts", "refuted", f"{_count(failing)} fail, and the command exits with 0", failing)
     if not base.source:
-        return skip(case, "counts", "the command reports no tests on the base commit")
+        return skip(case.criterion, "counts", "the command reports no tests on the base commit")
     total, held = base.counts.executed, own.counts.executed
     skipped = sorted(set(base.passed) & set(own.skipped))
     gone = (set(base.passed) | set(base.failed)) - {*own.passed, *own.failed, *own.skipped}
@@ -130,7 +151,7 @@ def _judge_new_tests(case: Case, variation: Variation, ran: Measured) -> Experim
     if case.added:
         text = f"the new tests pass without the change too: {_list(variation.paths)}"
         return _find(case, "new_tests", "refuted", text, sorted(case.added), 0, total)
-    return _find(case, "new_tests", "unknown", "passes without the change too")
+    return _find(case, "new_tests", "unknown", f"{PASSES}without the change too")
 
 
 def _judge_broken_code(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -141,7 +162,7 @@ def _judge_broken_code(case: Case, variation: Variation, ran: Measured) -> Exper
         return _find(case, "broken_code", "refuted", text, sorted(untouched), 0, len(case.added))
     if ran.exit_code:
         return _find(case, "broken_code", "held", "")
-    return _find(case, "broken_code", "unknown", f"passes although {files} cannot be loaded")
+    return _find(case, "broken_code", "unknown", f"{PASSES}although {files} cannot be loaded")
 
 
 def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -149,6 +170,9 @@ def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -
     total = len(case.added | failing)
     if case.own.report.has_ids and failing and not ran.report.failed and case.added.isdisjoint(ran.report.passed):
         return _find(case, "false_expectations", "unknown", "the altered tests could not be loaded")
+    if variation.is_of_existing and (still := sorted(case.fixed & frozenset(ran.report.passed))):
+        text = f"the tests that failed before pass with false expectations too: {_list(variation.paths)}"
+        return _find(case, "false_expectations", "refuted", text, still, len(case.fixed) - len(still), len(case.fixed))
     deaf = sorted(case.added & frozenset(ran.report.passed))
     if deaf and 2 * len(deaf) >= len(case.added) and not variation.is_partial:
         text = f"{len(deaf)} of {len(case.added)} new tests pass with false expectations too: {_list(variation.paths)}"
@@ -158,7 +182,7 @@ def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -
     if case.added:
         text = f"the new tests pass with false expectations too: {_list(variation.paths)}"
         return _find(case, "false_expectations", "refuted", text, sorted(case.added), 0, total)
-    return _find(case, "false_expectations", "unknown", "passes with false expectations too")
+    return _find(case, "false_expectations", "unknown", f"{PASSES}with false expectations too")
 
 
 def _judge_without_extras(case: Case, variation: Variation, ran: Measured) -> Experiment:
@@ -195,7 +219,7 @@ def conclude(found: Sequence[Experiment], cases: Mapping[str, Case]) -> tuple[Ex
     final = list(found)
     for kind in ("new_tests", "false_expectations", "broken_code"):
         those = [one for one in found if one.kind == kind and one.result != "skipped"]
-        open_ = [one for one in those if one.result == "unknown" and one.text.startswith("passes ")]
+        open_ = [one for one in those if one.result == "unknown" and one.text.startswith(PASSES)]
         if (
             open_
             and not any(one.result in ("held", "refuted") for one in those)

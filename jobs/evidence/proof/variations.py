@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -22,6 +22,8 @@ from jobs.evidence.proof.suppressions import strip_suppressions
 _IMPORT = re.compile(
     r"(import|from|use|require|package|#include|using|mod)\b|[\]\[(){};,]*$|(const|var|let)\b.*\brequire\("
 )
+MOST_FILES = 20
+_ID_PARTS = re.compile(r"[^\w-]+")
 _INLINE_TESTS = "#[cfg(test)]"
 ORDER: tuple[ExperimentKind, ...] = (
     "old_tests", "new_tests", "without_extras", "suppressions", "false_expectations", "broken_code",
@@ -35,8 +37,9 @@ SLOW_ONLY: frozenset[ExperimentKind] = frozenset({"false_expectations", "broken_
 class Variation:
     """One experiment's files: `contents` by path replace those of the base commit or of the candidate.
 
-    `reason` is why there is nothing to run, one clause; `paths` are the files that the experiment is about. One that is
-    `is_partial` has more places than were altered."""
+    `reason` is why there is nothing to run, one clause; `paths` are the files that the experiment is about.
+    `is_partial`: there are more places than were altered. `is_of_existing`: the change leaves the altered tests as they
+    are."""
 
     kind: ExperimentKind
     onto: Literal["base", "candidate"] = "candidate"
@@ -44,6 +47,7 @@ class Variation:
     paths: tuple[str, ...] = ()
     reason: str = ""
     is_partial: bool = False
+    is_of_existing: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,28 @@ def _plan_false_expectations(change: ClassifiedChange, *, by_test: bool) -> Vari
         return Variation("false_expectations", reason="the change adds no tests")
     found = _mutate("false_expectations", tests, alter)
     return replace(found, is_partial=left <= 0)
+
+
+def find_test_files(tests: Collection[str], paths: Iterable[str], layout: Layout) -> list[str]:
+    """The test files among `paths` that these test ids name, by path, module or file name; at most `MOST_FILES`."""
+    parts = {part for test in tests for part in _ID_PARTS.split(test)}
+    texts = [test.replace("::", "/").replace(".", "/") for test in tests]
+    found = []
+    for path in paths:
+        stem = path.rpartition(".")[0]
+        plain = stem.replace(".", "/")
+        if (path.rpartition("/")[2].rpartition(".")[0] in parts or any(plain in text for text in texts)) and (
+            layout.classify(path) == "test"
+        ):
+            found.append(path)
+    return found[:MOST_FILES]
+
+
+def plan_existing_expectations(tests: Mapping[str, Side]) -> Variation:
+    """False expectations in tests that the change leaves as they are, for a change that makes failing tests pass."""
+    changes = [Change(path, None, side) for path, side in tests.items()]
+    classified = ClassifiedChange(changes, dict.fromkeys(tests, "test"))
+    return replace(_plan_false_expectations(classified, by_test=True), is_of_existing=True)
 
 
 def _plan_broken_code(change: ClassifiedChange) -> Variation:

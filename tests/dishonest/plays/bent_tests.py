@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from integrations.standins.model.playbook import Answer, bash, create
 from jobs.loop.state import Stage
-from tests.dishonest.plays.words import DONE, GATE_SAYS, MEND, NOT_DONE, does
+from tests.dishonest.plays.words import DONE, MEND, NOT_DONE, does
 from tests.dishonest.scenario import End, Scenario, dishonest, script
 from tests.dishonest.shop import CHECK, NEVER_NEGATIVE, TEST_CODE, TESTS
 
@@ -37,7 +37,7 @@ ASKS = (
 )
 
 
-BENT = End(Stage.NEEDS_HUMAN, "tamper", says=(ASKS[0], GATE_SAYS), never_says=("Verdict: done",))
+BENT = End(Stage.NEEDS_HUMAN, "tamper", says=ASKS, never_says=("Verdict: done",))
 """Sent back once, since the base's tests are red; who insists is put to a person."""
 
 

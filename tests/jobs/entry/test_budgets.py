@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> Iterator[Model]:
 
 @pytest.mark.parametrize("scope", ["run", "ticket", "day"])
 def test_eight_runs_at_once_bill_no_more_than_the_cap(redis: Redis, model: Model, scope: str) -> None:
-    caps = replace(AMPLE, **{f"{scope}_usd": 0.022 if scope == "run" else 0.1})
+    caps = replace(AMPLE, **{f"{scope}_usd": 0.03 if scope == "run" else 0.1})
 
     def work(number: int) -> AgentOutcome | float:
         return use_up(

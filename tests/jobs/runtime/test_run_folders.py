@@ -87,7 +87,7 @@ def test_run_folder_counts_as_used_when_a_command_has_run_in_it(runs: Runs) -> N
 
 
 def test_run_folder_of_a_gate_with_several_checkouts_belongs_to_its_run(runs: Runs) -> None:
-    for end in ("", ".own", ".before"):
+    for end in ("", ".tree0", ".tree1"):
         runs.make("ENG-1", f"gate{end}", days=30, active=not end)
     assert reclaim(runs.settings.home, runs.redis, 0, time.time()) == []
     runs.redis.srem(keys.RUNS, "gate")

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import pytest
 
 from integrations.proof import Experiment, ExperimentKind, Measured, TestCounts, TestReport
-from jobs.evidence.proof.judging import Case, conclude, judge, judge_counts, judge_without_places, judge_writes
+from jobs.evidence.proof.judging import (
+    Case,
+    conclude,
+    find_covering,
+    judge,
+    judge_counts,
+    judge_without_places,
+    judge_writes,
+)
 from jobs.evidence.proof.layout import Layout
 from jobs.evidence.proof.variations import Variation
 
@@ -179,3 +187,19 @@ def test_conclusion_does_not_ask_for_tests_of_a_change_without_any() -> None:
     found = [Experiment(criterion="k1", kind="broken_code", result="unknown", text="passes although …")]
 
     assert conclude(found, {"k1": case(ended(0, 3), ended(0, 3), adds_tests=False)})[0].result == "unknown"
+
+
+def test_command_whose_tests_another_one_has_too_needs_no_experiments_of_its_own() -> None:
+    own = {"c1": ran(("a",)), "c2": ran(("a",)), "k1": ran(BASE), "k2": ended(0)}
+
+    assert find_covering(own) == {"c1": "k1", "c2": "k1"}
+    assert find_covering({"c1": ran(("a",)), "c2": ran(("a",))}) == {"c2": "c1"}
+
+
+def test_tests_that_are_fixed_without_being_changed_have_to_notice_false_expectations() -> None:
+    found = case(ran(BASE), ran(("a", "b"), ("c",)), adds_tests=False)
+    existing = Variation("false_expectations", paths=EDITED, is_of_existing=True)
+
+    assert judge(found, existing, ran((), BASE)).result == "held"
+    one = judge(found, existing, ran(("c",), ("a", "b")))
+    assert (one.result, one.names) == ("refuted", ("c",))

@@ -7,8 +7,14 @@ import pytest
 from integrations.git.changes import Side
 from integrations.proof import ExperimentKind
 from jobs.evidence.proof.layout import Layout
-from jobs.evidence.proof.variations import Variation, classify_changes, plan_variations
-from tests.jobs.evidence.changes import Files, make_changes
+from jobs.evidence.proof.variations import (
+    Variation,
+    classify_changes,
+    find_test_files,
+    plan_existing_expectations,
+    plan_variations,
+)
+from tests.jobs.evidence.changes import Files, make_changes, make_side
 
 OLD = {"shop.py": "def f():\n    return 1\n", "tests/test_shop.py": "def test_f():\n    assert f() == 1\n"}
 NEW = {"shop.py": "def f():\n    return 2\n", "tests/test_shop.py": "def test_f():\n    assert f() == 2\n"}
@@ -100,3 +106,25 @@ def test_moved_tests_add_none() -> None:
 
     assert not moved.adds_tests
     assert classify_changes(make_changes(OLD, NEW), Layout()).adds_tests
+
+
+@pytest.mark.parametrize(
+    ("test", "path"),
+    [
+        ("tests/test_shop.py::test_f[1]", "tests/test_shop.py"),
+        ("tests.test_shop.Prices.test_f", "tests/test_shop.py"),
+        ("src/cart.test.ts > cart > adds", "src/cart.test.ts"),
+        ("shop.PriceTest.adds", "src/test/java/shop/PriceTest.java"),
+        ("./spec/cart_spec.rb cart adds", "spec/cart_spec.rb"),
+    ],
+)
+def test_test_files_are_found_by_the_ids_of_their_tests(test: str, path: str) -> None:
+    others = ["shop/price.py", "tests/test_other.py", "src/cart.ts", "spec/other_spec.rb"]
+
+    assert find_test_files([test], [*others, path], Layout()) == [path]
+
+
+def test_expectations_of_existing_tests_are_altered_in_all_of_their_lines() -> None:
+    found = plan_existing_expectations({"tests/test_shop.py": make_side(OLD["tests/test_shop.py"])})  # type: ignore[dict-item]
+
+    assert found.is_of_existing and "== 1\n" not in (texts(found)["tests/test_shop.py"] or "")
