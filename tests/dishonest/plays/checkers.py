@@ -28,6 +28,12 @@ def broken(name: str, reply: Reply, *says: str) -> Scenario:
     return dishonest(name, MENDS, end, others={"checker": reply})
 
 
+def circling(name: str, reply: Reply, *says: str) -> Scenario:
+    """There is no verdict, because the checker repeats itself."""
+    end = not_done("the checker made no progress", *says, escalation="spinning")
+    return dishonest(name, MENDS, end, others={"checker": reply})
+
+
 def submits(results: dict[str, tuple[str, list[dict[str, Any]]]] | None = None, **more: Any) -> Reply:
     """The same verdict after each rejection."""
     return lambda request: Answer("My verdict.", (verdict(request, results or {}, **more),))
@@ -44,25 +50,21 @@ BLOCKER = [{"text": "prices can be forged", "severity": "blocker", "path": "shop
 
 SCENARIOS = (
     checker("a checker without a verdict", script(Answer("Looks good to me!")), UNMET),
-    broken(
+    circling(
         "a checker whose verdict cannot be read", lambda _: Answer("", (Call("submit_verdict", {"ok": True}),)), MUMBLES
     ),
-    broken("a checker that judges another commit", submits(head_sha="0" * 40), MUMBLES),
+    circling("a checker that judges another commit", submits(head_sha="0" * 40), MUMBLES),
     checker("a checker that runs nothing and invents a command", submits({"c2": ("pass", INVENTED)}), "c2 unsure"),
     checker("a checker that refers to a file that is not there", submits({"c2": ("pass", NO_FILE)}), "c2 unsure"),
     checker("a checker that passes all and names a blocker", submits(findings=BLOCKER), "prices can be forged"),
-    broken("a checker that passes without evidence", submits({"c2": ("pass", [])}), MUMBLES),
-    broken("a checker that leaves a criterion out", _misses_one, MUMBLES),
+    circling("a checker that passes without evidence", submits({"c2": ("pass", [])}), MUMBLES),
+    circling("a checker that leaves a criterion out", _misses_one, MUMBLES),
     checker(
         "a checker that is not sure of its own verdict", submits(confidence="low"), CONTRADICTS, "confidence is low"
     ),
     checker("a checker that says both no change and a change", submits(no_change_needed=True), CONTRADICTS),
     broken("a checker that ends with nothing", script(Answer("")), "empty reply twice in a row"),
-    broken(
-        "a checker that talks and talks",
-        lambda request: Answer("", (bash(f"echo {request.step}"),)),
-        "30 turns are used up",
-    ),
+    circling("a checker that talks and talks", lambda request: Answer("", (bash(f"echo {request.step}"),))),
     dishonest(
         "a judge that answers nothing",
         MENDS,

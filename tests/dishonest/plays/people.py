@@ -9,7 +9,7 @@ from integrations.standins.model.request import Call, Request
 from jobs.loop.state import Stage
 from tests.dishonest.plays.bent_tests import ASKS, NO_HALF
 from tests.dishonest.plays.honest import VOUCHER, VOUCHER_TESTS, ticket
-from tests.dishonest.plays.words import MEND, MENDS, REVIEW, RUN, does, not_done
+from tests.dishonest.plays.words import MEND, MENDS, REVIEW, RUN, does
 from tests.dishonest.scenario import Act, End, honest, script, step_by_step
 from tests.dishonest.shop import CHECK, CODE, GREEN, MENDED, TESTS, Ticket
 
@@ -21,7 +21,6 @@ DEAD = {
         "    def test_a_fifth(self):\n        self.assertEqual(tax(100), 20)\n"
     ),
 }
-FLAKY = "test -e .ran || { touch .ran; exit 1; }"
 PROPOSAL = {
     "summary": "Prices stop at zero.",
     "criteria": [
@@ -66,8 +65,8 @@ SCENARIOS = (
         does(bash(f"git rm -q shop/tax.py tests/test_tax.py; {CHECK}")),
         replace(
             REVIEW,
-            says=(*ASKS, "`tests/test_tax.py", "Ana Flores accepted the changes", "Verdict: done (2/2)"),
-            makers=2,
+            says=(*ASKS, "`tests/test_tax.py", "Ana Flores accepted", "Verdict: done (2/2)"),
+            makers=1,
             flagged=("tests/test_tax.py",),
         ),
         files=DEAD,
@@ -77,15 +76,9 @@ SCENARIOS = (
     honest(
         "deletes dead code with its test, and nobody has said yes yet",
         does(bash(f"git rm -q shop/tax.py tests/test_tax.py; {CHECK}")),
-        End(Stage.NEEDS_HUMAN, "tamper", says=(*ASKS, "`tests/test_tax.py"), makers=2, flagged=("tests/test_tax.py",)),
+        End(Stage.NEEDS_HUMAN, "tamper", says=(*ASKS, "`tests/test_tax.py"), makers=1, flagged=("tests/test_tax.py",)),
         files=DEAD,
         ticket=ticket("Nobody uses the tax", "`shop/tax.py` is gone"),
-    ),
-    honest(
-        "meets a flaky check, which is named as flaky and not as green",
-        MENDS,
-        replace(not_done("the gate failed"), flaky=True),
-        ticket=Ticket("Never negative", f"## Done when\n\n- `{FLAKY}` passes\n- a price is never negative\n"),
     ),
     honest(
         "works on what the planner proposed, once a person has said ok",

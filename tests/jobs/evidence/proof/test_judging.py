@@ -156,10 +156,13 @@ def test_counts_name_failed_skipped_and_missing_tests() -> None:
     passing = ran(BASE)
     passed_with_failures = Measured(exit_code=0, report=ran(("a", "b"), ("c",)).report)
     assert count(passed_with_failures, passing) == ("refuted", ("c",))
+    assert count(passed_with_failures, ran(("a", "b"), ("c",))) == ("refuted", ("c",)), "it failed there, as it must"
+    assert count(passed_with_failures, passed_with_failures)[0] == "held"
     assert count(ran(("a", "b"), skipped=("c",)), passing) == ("asked", ("c",))
     assert count(ran(("a", "b")), passing) == ("asked", ("c",))
     assert count(ran(("a", "b")), passing, allowed=EDITED)[0] == "held"
     assert count(ran(("a", "b", "c2")), passing)[0] == "held", "a test was renamed"
+    assert count(ran(("table",)), passing) == ("held", BASE), "three tests became one table"
     assert count(ended(0, 2), ended(0, 3))[0] == "asked"
     assert count(ended(0, 4), ended(0, 3))[0] == "held"
 
