@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integrations.test_reports.conftest import Report
+
+pytestmark = pytest.mark.long  # `infra/test` does not install these runners
 
 GO = {
     "go.mod": "module example.com/x\ngo 1.19\n",

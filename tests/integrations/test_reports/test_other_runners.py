@@ -9,6 +9,8 @@ import pytest
 
 from tests.integrations.test_reports.conftest import Report
 
+pytestmark = pytest.mark.long  # `infra/test` does not install these runners
+
 CONSOLE = "/usr/share/java/junit-platform-console-standalone.jar"
 CARGO = {
     "Cargo.toml": '[package]\nname = "x"\nversion = "0.1.0"\nedition = "2021"\n',

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integrations.test_reports.conftest import Report
+
+pytestmark = pytest.mark.long  # `infra/test` does not install these runners
 
 MINITEST = """
 require "minitest/autorun"

@@ -223,7 +223,7 @@ def test_check_that_is_red_on_main_does_not_count_against_the_work(project: Proj
 
 def test_check_that_is_flaky_on_main_does_not_fail_the_work_by_its_flakiness(project: Project) -> None:
     now = int(time.time())  # nothing that one run writes is there in the next, so each first run waits and fails
-    until = f"$(test -e examples && echo {now + 4} || echo {now + 20})"
+    until = f"$(test -e examples && echo {now + 4} || echo {now + 14})"
     flaky = f"until={until}; test $(date +%s) -ge $until || {{ sleep $((until - $(date +%s))); exit 1; }}"
     project.commit(checks=checks(flaky), contract="auto")
     loop = project.hand_over()
