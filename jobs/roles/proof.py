@@ -124,12 +124,14 @@ class Proof:
         yield from (Unit(criterion, planned[kind]) for kind in ORDER for criterion in self._criteria)
 
     def _plan_existing(self, cases: Iterable[Case]) -> Variation | None:
-        """False expectations in the tests that failed on the base commit and that the change leaves as they are."""
+        """False expectations in the tests that failed on the base commit and that the candidate has unchanged."""
         fixed = {test for case in cases for test in case.fixed}
         if not fixed:
             return None
         mirror, start = self._run.mirror, self._run.spec.start_sha
-        paths = find_test_files(fixed, mirror.files(start), Layout.of(self._run.spec.policy.loop))
+        old, new = mirror.list_objects(self._run.spec.workspace.base_sha), mirror.list_objects(start)
+        unchanged = (path for path, sha in new.items() if old.get(path) == sha)  # others' commits can change tests too
+        paths = find_test_files(fixed, unchanged, Layout.of(self._run.spec.policy.loop))
         texts: dict[str, Side] = {}
         for path in paths:
             with suppress(Rejected):  # too large, or not text

@@ -173,7 +173,7 @@ def _judge_false_expectations(case: Case, variation: Variation, ran: Measured) -
     total = len(case.added | failing)
     if case.own.report.has_ids and failing and not ran.report.failed and case.added.isdisjoint(ran.report.passed):
         return _find(case, "false_expectations", "unknown", "the altered tests could not be loaded")
-    if variation.is_of_existing and variation.contents and not ran.exit_code and (still := sorted(case.fixed)):
+    if variation.is_of_existing and (still := sorted(case.fixed & frozenset(ran.report.passed))):
         text = f"the tests that failed before pass with false expectations too: {_list(variation.paths)}"
         return _find(case, "false_expectations", "refuted", text, still, len(case.fixed) - len(still), len(case.fixed))
     deaf = sorted(case.added & frozenset(ran.report.passed))
