@@ -51,13 +51,12 @@ class TestReport:
 
 ExperimentKind = Literal[
     "old_tests", "new_tests", "broken_code", "false_expectations", "without_extras", "suppressions", "counts", "writes",
-    "own_test",
 ]  # fmt: skip
 """old_tests: the base commit with the change's product source only. new_tests: the base commit with its new and changed
 tests only. broken_code: the candidate with changed product files that cannot be loaded. false_expectations: with
 altered expected values in its new and changed tests. without_extras: without added or changed files that are neither
 product source, tests nor documents. suppressions: without the suppression comments that it adds. counts: the number of
-executed tests. writes: files of the repository that the command changed. own_test: a test that the checker wrote."""
+executed tests. writes: files of the repository that the command changed."""
 
 ExperimentResult = Literal["held", "refuted", "asked", "unknown", "skipped"]
 """held: as with a real change. refuted: the check proves nothing, or fails; back to the maker. asked: a person has to

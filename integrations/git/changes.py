@@ -113,20 +113,22 @@ def write_mixed_commit(
 ) -> str:
     """A child commit of `parent`, by default `onto`, with the tree of `onto` and these paths replaced (None: removed;
     a side without a sha: by its text). Idempotent: equal input, equal sha."""
+    person = build_identity("Loopline", "loopline@users.noreply.github.com", 0)
+    tree = _write_mixed_tree(repository, onto, sides) if sides else f"{onto}^{{tree}}"
+    made = repository.git("commit-tree", tree, "-p", parent or onto, "-F", "-", stdin=b"mixed\n", environment=person)
+    return made.decode().strip()
+
+
+def _write_mixed_tree(repository: HostRepository, onto: str, sides: Mapping[str, Side | None]) -> str:
     written = write_blobs(repository, {path: s.text or "" for path, s in sides.items() if s and not s.sha})
     sides = {path: replace(s, sha=written[path]) if s and path in written else s for path, s in sides.items()}
     ordered = sorted(sides.items(), key=lambda one: (one[1] is not None, one[0]))  # a file can replace a folder
     lines = (f"{s.mode if s else 0} {s.sha if s else _NULL_SHA}\t{path}\0" for path, s in ordered)
     with tempfile.TemporaryDirectory(prefix="loopline-index-") as folder:
-        person = build_identity("Loopline", "loopline@users.noreply.github.com", 0)
-        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **person}
+        environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         repository.git("read-tree", onto, environment=environment)
         repository.git("update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=environment)
-        tree = repository.git("write-tree", environment=environment).decode().strip()
-        made = repository.git(
-            "commit-tree", tree, "-p", parent or onto, "-F", "-", stdin=b"mixed\n", environment=environment
-        )
-    return made.decode().strip()
+        return repository.git("write-tree", environment=environment).decode().strip()
 
 
 def write_blobs(repository: HostRepository, texts: Mapping[str, str]) -> dict[str, str]:

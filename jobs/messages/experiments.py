@@ -20,7 +20,6 @@ EXPERIMENT_NAMES: Mapping[ExperimentKind, str] = {
     "suppressions": "checks pass without added suppressions",
     "counts": "as many tests run as before, and the new ones",
     "writes": "checks leave the repository's files as they are",
-    "own_test": "tests that the checker wrote",
 }
 """A clause that a result completes, as in 'tests notice broken code: yes'."""
 _SHORT_NAMES: Mapping[ExperimentKind, str] = {
@@ -32,9 +31,8 @@ _SHORT_NAMES: Mapping[ExperimentKind, str] = {
     "suppressions": "without added suppressions",
     "counts": "number of tests",
     "writes": "written files",
-    "own_test": "tests of the checker",
 }
-_HELD_VERBS: Mapping[ExperimentKind, str] = {"old_tests": " pass", "own_test": " pass"}
+_HELD_VERBS: Mapping[ExperimentKind, str] = {"old_tests": " pass"}
 _FOUND: Mapping[ExperimentKind, str] = {
     "old_tests": "existing tests no longer pass",
     "new_tests": "the new tests pass without the change, so they do not prove it",
@@ -44,7 +42,6 @@ _FOUND: Mapping[ExperimentKind, str] = {
     "suppressions": "it fails without the suppressions that the change adds",
     "counts": "fewer tests run",
     "writes": "it changed files of the repository",
-    "own_test": "a test that the checker wrote fails",
 }
 """What an experiment has found, if it gives no text itself."""
 _REMEDIES: Mapping[ExperimentKind, str] = {
@@ -59,7 +56,6 @@ _REMEDIES: Mapping[ExperimentKind, str] = {
     "suppressions": "Fix what the tool reports instead of silencing it",
     "counts": "Run all existing and new tests: skip, deselect and remove none",
     "writes": "Let tests and checks write to a temporary folder",
-    "own_test": "Make the code right for every input, not only for those in the tests",
 }
 """What the maker can do about a refuted experiment."""
 _PAIR: tuple[ExperimentKind, ExperimentKind] = ("broken_code", "false_expectations")

@@ -89,7 +89,7 @@ class FreshTrees:
                 ran = run_reported_check(run, session, command)
             if ran is None:
                 raise Stopped
-            return Ran(*ran, _list_writes(workspace, before, run.mirror.list_objects(commit), run.stopped))
+            return Ran(*ran, _list_writes(workspace, before, run.stopped))
 
     @contextmanager
     def _open(self, commit: CommitSha) -> Iterator[Workspace]:
@@ -126,14 +126,15 @@ def _describe(state: os.stat_result) -> _State:
     return (state.st_size, state.st_mtime_ns, state.st_ino)
 
 
-def _list_writes(
-    workspace: Workspace, before: Mapping[str, _State], tracked: Mapping[str, str], stopped: Callable[[], bool]
-) -> tuple[str, ...]:
-    """The files of the commit that the command changed or removed, at most `MOST_WRITES`."""
+def _list_writes(workspace: Workspace, before: Mapping[str, _State], stopped: Callable[[], bool]) -> tuple[str, ...]:
+    """The files of the commit that the command changed or removed, at most `MOST_WRITES`: those of the layer as it was
+    `before`, and those of the base tree."""
     found: list[str] = []
     try:
         for change in LayerWalk(workspace, with_ignored=True, stopped=stopped):
-            if change.path not in tracked or len(found) >= MOST_WRITES:
+            if len(found) >= MOST_WRITES:
+                break
+            if change.path not in before and not _is_below(change):
                 continue
             if change.state is None:
                 found += [] if change.path in before else [change.path]
@@ -142,6 +143,17 @@ def _list_writes(
     except TooManyChanges:
         return tuple(found)
     return tuple(found)
+
+
+def _is_below(change: Change) -> bool:
+    """Whether the base tree has the path."""
+    if change.below is None:
+        return False
+    try:
+        os.stat(change.name, dir_fd=change.below, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _is_copy(change: Change) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from integrations.git.changes import Change
 from integrations.leaks.patterns import MAX_TEXT
 from integrations.ports.agent_runner import Entry
 from integrations.proof import Experiment, Measured, pack, unpack
@@ -25,12 +24,11 @@ from jobs.evidence.proof.layout import Layout
 from jobs.evidence.proof.variations import ClassifiedChange, classify_changes
 from jobs.evidence.protected import find_protected
 from jobs.evidence.stray_files import find_stray_files
-from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
 from jobs.roles.environment import EnvironmentFailed, identify_environment
 from jobs.roles.fresh_trees import FreshTrees, Ran, Stopped
-from jobs.roles.limits import get_check_seconds
 from jobs.roles.proof import Proof
+from jobs.roles.reported_check import show_running_check
 from jobs.roles.review_diff import read_attributes
 from jobs.roles.slice import RunResult, Slice
 
@@ -46,10 +44,11 @@ def run_gate(run: Slice) -> RunResult | None:
     changes, others = find_own_changes(*commits, run.mirror.changes)
     if unresolved := find_unresolved(changes):
         return RunResult("done", result=Gated(tree=run.mirror.tree_of(spec.start_sha), unresolved=unresolved))
-    trees = FreshTrees(run, run.world.settings.proof_commands)
+    layout = Layout.of(spec.policy.loop)
+    change, trees = classify_changes(changes, layout), FreshTrees(run, run.world.settings.proof_commands)
     trees.clear()
     try:
-        found = _gather_all(run, trees, changes)
+        found = _gather_all(run, trees, change)
     except Stopped as stopped:
         return stopped.ended
     except EnvironmentFailed as failed:
@@ -62,8 +61,7 @@ def run_gate(run: Slice) -> RunResult | None:
         return None
     with_texts, _ = find_own_changes(*commits, lambda old, new: run.mirror.changes(old, new, MAX_TEXT))
     evidence, experiments = found
-    questions = _find_questions(run, changes, experiments)
-    tampering = hide_secrets((*find_leaks(with_texts), *questions))
+    tampering = hide_secrets((*find_leaks(with_texts), *_find_questions(run, change, experiments)))
     gated = Gated(
         tree=run.mirror.tree_of(spec.start_sha),
         evidence=evidence,
@@ -71,9 +69,7 @@ def run_gate(run: Slice) -> RunResult | None:
         stray=find_stray_files(changes, _read_request(run)),
         dependencies=find_new_dependencies(changes),
         others=tuple(others)[:MOST_OTHERS],
-        size=measure_change(
-            changes, Layout.of(spec.policy.loop), read_attributes(run), {one.path for one in tampering}
-        ),
+        size=measure_change(changes, layout, read_attributes(run), {one.path for one in tampering}),
         experiments=experiments,
         proof_seconds=round(sum(one.seconds for one in experiments), 3),
     )
@@ -86,13 +82,15 @@ def _read_request(run: Slice) -> str:
     return "\n".join((ticket.title, ticket.description, *(words.text for words in run.spec.guidance)))
 
 
-def _find_questions(run: Slice, changes: Sequence[Change], experiments: Sequence[Experiment]) -> tuple[Tampering, ...]:
+def _find_questions(run: Slice, change: ClassifiedChange, experiments: Sequence[Experiment]) -> tuple[Tampering, ...]:
     """What a person has to approve: protected paths that the contract does not name, and results of experiments."""
-    policy, paths = run.spec.policy.loop, [change.path for change in changes]
+    paths = [one.path for one in change.changes]
     approved = find_allowed_paths(paths, run.spec.contract.may_change, "", exactly=True)
-    protected = [one for one in find_protected(changes, policy.protected) if one.path not in approved]
-    edited = classify_changes(changes, Layout.of(policy)).edited_tests
-    return (*protected, *find_questions(experiments, edited))
+    protected = find_protected(change.changes, run.spec.policy.loop.protected)
+    return (
+        *(one for one in protected if one.path not in approved),
+        *find_questions(experiments, change.edited_tests),
+    )
 
 
 def _changes_environment(run: Slice) -> bool:
@@ -116,7 +114,7 @@ def _blame_candidate(run: Slice, failed: EnvironmentFailed) -> tuple[Evidence, .
 
 
 def _gather_all(
-    run: Slice, trees: FreshTrees, changes: Sequence[Change]
+    run: Slice, trees: FreshTrees, change: ClassifiedChange
 ) -> tuple[tuple[Evidence, ...], tuple[Experiment, ...]] | None:
     """The evidence of each command in order, and the experiments; None if the slice's time ends before the last. Each
     slice runs at least one command."""
@@ -131,7 +129,7 @@ def _gather_all(
             raise Stopped
         if criterion is not waiting[0] and time.monotonic() > deadline:
             return None
-        _report(run, criterion, 1 + len(known), len(wanted))
+        show_running_check(run, criterion.command, 1 + len(known), len(wanted))
         known[criterion.id], measured[criterion.id] = _gather_evidence(run, trees, criterion)
     evidence = tuple(known[criterion.id] for criterion in wanted)
     if any(one.failed for one in evidence):
@@ -139,7 +137,6 @@ def _gather_all(
     if waiting and time.monotonic() > deadline:
         return None
     green = {name: own for name, own in measured.items() if known[name].passed}
-    change = classify_changes(changes, Layout.of(spec.policy.loop))
     experiments = Proof(run, trees, change, green, _find_allowed(run, change)).advance(deadline)
     if experiments is None:
         return None
@@ -156,17 +153,9 @@ def _find_allowed(run: Slice, change: ClassifiedChange) -> Callable[[str], bool]
 
 def _read_notes(run: Slice) -> tuple[dict[str, Evidence], dict[str, Measured]]:
     """The evidence and the measured runs of earlier slices, by criterion."""
-    notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "evidence" in entry.data]
+    notes = [entry.data for entry in run.conversation.entries() if entry.kind == "note" and "measured" in entry.data]
     evidence = {found.name: found for note in notes if (found := EVIDENCE.from_builtins(note["evidence"]))}
     return evidence, {note["evidence"]["name"]: unpack(note["measured"]) for note in notes}
-
-
-def _report(run: Slice, criterion: Criterion, number: int, total: int) -> None:
-    """Show on the ticket which command runs."""
-    limit = get_check_seconds(run.spec.policy, run.world.settings, criterion.command)
-    now = run.world.now()
-    check = RunningCheck(number=number, total=total, command=criterion.command, started_at=now, limit=limit)
-    run.world.runs.note_check(run.spec, check)
 
 
 def _gather_evidence(run: Slice, trees: FreshTrees, criterion: Criterion) -> tuple[Evidence, Measured]:

@@ -41,11 +41,10 @@ from jobs.evidence.proof.variations import (
     plan_existing_expectations,
     plan_variations,
 )
-from jobs.loop.running_check import RunningCheck
 from jobs.loop.state import Criterion
 from jobs.roles.environment import identify_environment
 from jobs.roles.fresh_trees import FreshTrees
-from jobs.roles.limits import get_check_seconds
+from jobs.roles.reported_check import show_running_check
 from jobs.roles.slice import Slice
 from jobs.store.preflights import BaseChecks
 
@@ -197,21 +196,12 @@ class Proof:
                 for item in islice(queue, room):
                     running[pool.submit(act, item)] = item
                     started += 1
-                    self._report(item, started, len(items))
+                    command = item.criterion.command if isinstance(item, Unit) else str(item)
+                    show_running_check(self._run, command, started, len(items), is_proof=True)
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
-
-    def _report(self, item: object, number: int, total: int) -> None:
-        """Show the experiment that runs on the ticket's page."""
-        command = item.criterion.command if isinstance(item, Unit) else str(item)
-        spec, world = self._run.spec, self._run.world
-        limit = get_check_seconds(spec.policy, world.settings, command)
-        now = world.now()
-        world.runs.note_check(
-            spec, RunningCheck(number=number, total=total, command=command, started_at=now, limit=limit, is_proof=True)
-        )
 
     def _note(self, unit: Unit, found: Experiment) -> None:
         text = f"$ {unit.criterion.command}\n{found.kind}: {found.result} {found.text}\n{found.output[-1000:]}"

@@ -8,8 +8,16 @@ from integrations.test_reports.fetch import fetch_reports, write_programs
 from integrations.test_reports.instrument import instrument
 from integrations.test_reports.parse import read_report
 from jobs.evidence.command_run import CommandRun
+from jobs.loop.running_check import RunningCheck
 from jobs.roles.limits import get_check_seconds
 from jobs.roles.slice import Slice, run_command
+
+
+def show_running_check(run: Slice, command: str, number: int, total: int, *, is_proof: bool = False) -> None:
+    """Let the ticket show which command runs, `number` of `total`."""
+    limit, now = get_check_seconds(run.spec.policy, run.world.settings, command), run.world.now()
+    check = RunningCheck(number=number, total=total, command=command, started_at=now, limit=limit, is_proof=is_proof)
+    run.world.runs.note_check(run.spec, check)
 
 
 def run_reported_check(run: Slice, session: Session, command: str) -> tuple[CommandRun, TestReport] | None:
